@@ -1,0 +1,85 @@
+#include "base/text.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <ctime>
+
+#include "base/error.h"
+
+namespace duckback {
+
+std::string format_bytes(std::uint64_t bytes) {
+  static const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double value = static_cast<double>(bytes);
+  int unit = 0;
+  while (value >= 1023.95 && unit < 6) {
+    value /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, units[unit]);
+}
+
+std::string format_duration(std::chrono::nanoseconds time) {
+  double seconds = static_cast<double>(time.count()) / 1e9;
+  if (seconds < 0.9995) return fmt::format("{:.0f} ms", seconds * 1e3);
+  if (seconds < 119.5) return fmt::format("{:.1f} s", seconds);
+  auto whole = static_cast<std::int64_t>(seconds + 0.5);
+  if (whole < 7200) return fmt::format("{} min {} s", whole / 60, whole % 60);
+  return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
+}
+
+std::string format_utc(SystemTime time) {
+  std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+std::string format_utc_ms(SystemTime time) {
+  auto since = time.time_since_epoch();
+  auto ms = std::chrono::floor<std::chrono::milliseconds>(since) -
+            std::chrono::floor<std::chrono::seconds>(since);
+  std::string text = format_utc(SystemTime(std::chrono::floor<std::chrono::seconds>(since)));
+  text.pop_back();
+  return fmt::format("{}.{:03}Z", text, ms.count());
+}
+
+SystemTime parse_utc(std::string_view text) {
+  std::tm parts{};
+  std::string copy(text);
+  const char* end = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  int ms = 0;
+  if (end != nullptr && *end == '.') {
+    int digits = 0;
+    for (++end; *end >= '0' && *end <= '9' && digits < 3; ++end, ++digits)
+      ms = ms * 10 + (*end - '0');
+    if (digits != 3) end = nullptr;
+  }
+  if (end == nullptr || std::string_view(end) != "Z") {
+    throw Error(Errc::invalid, "'{}' is not a UTC time like 2026-11-22T10:00:00Z", text);
+  }
+  return std::chrono::system_clock::from_time_t(timegm(&parts)) + std::chrono::milliseconds(ms);
+}
+
+std::string format_local(SystemTime time) {
+  std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm parts{};
+  localtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
+  return text;
+}
+
+std::string format_local_stamp(SystemTime time) {
+  std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm parts{};
+  localtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y%m%d-%H%M%S", &parts);
+  return text;
+}
+
+}  // namespace duckback

@@ -1,0 +1,127 @@
+#include "io/temp_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <random>
+#include <system_error>
+#include <vector>
+
+#include "base/error.h"
+
+namespace duckback {
+namespace {
+
+constexpr std::string_view kMark = ".duckback-";
+constexpr std::size_t kSuffixLength = 6;
+// A name has at most 255 bytes; WAL and sidecar names of a temporary file need some of them.
+constexpr std::size_t kStemMost = 200;
+
+fs::path random_name(const fs::path& destination) {
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+  std::random_device random;
+  std::string name = "." + destination.filename().string().substr(0, kStemMost);
+  name += kMark;
+  for (std::size_t i = 0; i < kSuffixLength; ++i) name += letters[random() % (sizeof letters - 1)];
+  return folder_of(destination) / name;
+}
+
+bool is_temporary(std::string_view name) {
+  return name.size() > 1 + kMark.size() + kSuffixLength && name.front() == '.' &&
+         name.substr(name.size() - kSuffixLength - kMark.size(), kMark.size()) == kMark;
+}
+
+// Where the filesystem has no locks, leftovers stay.
+void hold(const File& file) { ::flock(file.descriptor(), LOCK_SH | LOCK_NB); }
+
+// Whether a cleaner took the name for a leftover before it was held.
+bool lost(const File& file) {
+  std::optional<FileStat> named = stat_path(file.path());
+  return !named || !named->same_file(file.stat());
+}
+
+}  // namespace
+
+TempFile TempFile::beside(const fs::path& destination) {
+  for (;;) {
+    fs::path path = random_name(destination);
+    if (stat_path(path)) continue;
+    File file = File::create(path);
+    hold(file);
+    if (!lost(file)) return TempFile(std::move(path), std::move(file));
+  }
+}
+
+TempFile TempFile::adopt(const fs::path& made, const fs::path& destination) {
+  fs::permissions(made, fs::perms::owner_read | fs::perms::owner_write);
+  TempFile temp = beside(destination);
+  rename_file(made, temp.path_);
+  temp.file_ = File::open_write(temp.path_);
+  hold(temp.file_);
+  return temp;
+}
+
+TempFile& TempFile::operator=(TempFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(file_, other.file_);
+  return *this;
+}
+
+TempFile::~TempFile() {
+  if (!path_.empty()) ::unlink(path_.c_str());
+}
+
+void TempFile::rename_to(const fs::path& destination) {
+  rename_file(path_, destination);
+  path_.clear();
+}
+
+bool TempFile::rename_to_new(const fs::path& destination) {
+  if (!rename_new(path_, destination)) return false;
+  path_.clear();
+  return true;
+}
+
+TempFolder TempFolder::beside(const fs::path& destination) {
+  for (;;) {
+    fs::path path = random_name(destination);
+    if (::mkdir(path.c_str(), 0700) != 0) {
+      if (errno == EEXIST) continue;
+      throw_errno(errno, fmt::format("create folder {}", path.string()));
+    }
+    File lock = File::open_read(path);
+    hold(lock);
+    if (!lost(lock)) return TempFolder(std::move(path), std::move(lock));
+  }
+}
+
+TempFolder::~TempFolder() {
+  if (path_.empty()) return;
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+std::size_t remove_leftovers(const fs::path& destination) {
+  std::vector<fs::path> candidates;
+  std::error_code unreadable;
+  for (const fs::directory_entry& entry :
+       fs::directory_iterator(folder_of(destination), unreadable)) {
+    if (is_temporary(entry.path().filename().string())) candidates.push_back(entry.path());
+  }
+  std::size_t removed = 0;
+  for (const fs::path& path : candidates) {
+    int descriptor = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor < 0) continue;  // Another user's, or just gone.
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+      std::error_code failed;
+      if (fs::remove_all(path, failed) > 0 && !failed) ++removed;
+    }
+    ::close(descriptor);
+  }
+  return removed;
+}
+
+}  // namespace duckback
