@@ -1,0 +1,201 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/key_option.h"
+#include "cli/render.h"
+#include "ops/copy.h"
+
+namespace duckback {
+namespace {
+
+using nlohmann::json;
+
+struct Arguments {
+  CopyOptions copy;
+  KeyOption key;
+  bool no_clobber = false;
+  std::string name;
+  std::string library;
+  double timeout_seconds = 120;
+};
+
+double seconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+json to_json(const CopyResult& result) {
+  const Sidecar& sidecar = result.sidecar;
+  const Image& image = result.image;
+  json wal = nullptr;
+  if (sidecar.wal) wal = result.path.string() + ".wal";
+  json writer = nullptr;
+  if (image.writer) writer = {{"pid", image.writer->pid}, {"program", image.writer->program}};
+  json damaged = json::array();
+  for (const DamagedBlock& block : image.damaged) {
+    damaged.push_back({{"block", block.id}, {"offset", block.offset}});
+  }
+  json tables = nullptr;
+  if (sidecar.tables) {
+    tables = json::array();
+    for (const Sidecar::Table& table : *sidecar.tables) {
+      tables.push_back({{"schema", table.schema}, {"table", table.table}, {"rows", table.rows}});
+    }
+  }
+  return {{"path", result.path.string()},
+          {"wal", wal},
+          {"sidecar", sidecar_path(result.path).string()},
+          {"certification", sidecar.certification},
+          {"method", sidecar.method},
+          {"time", format_utc(sidecar.time)},
+          {"bytes", sidecar.bytes},
+          {"blake3", sidecar.blake3},
+          {"source", sidecar.database},
+          {"source_bytes", sidecar.source_bytes},
+          {"source_wal_bytes", sidecar.source_wal_bytes},
+          {"storage_version", sidecar.storage_version},
+          {"needs", sidecar.needs},
+          {"encrypted", sidecar.encrypted},
+          {"blocks", sidecar.blocks},
+          {"free_blocks", sidecar.free_blocks},
+          {"settled", sidecar.settled},
+          {"verified", sidecar.verified ? json(sidecar.verified->level) : json(nullptr)},
+          {"capture_seconds", seconds(image.elapsed)},
+          {"seconds", seconds(result.elapsed)},
+          {"rounds", image.rounds},
+          {"checkpoints_seen", image.checkpoints_seen},
+          {"wal_commits", image.wal_commits},
+          {"writer", writer},
+          {"damaged", damaged},
+          {"damaged_blocks", sidecar.damaged_blocks},
+          {"tables", tables},
+          {"warnings", result.warnings}};
+}
+
+std::string in_words(Grade grade) {
+  switch (grade) {
+    case Grade::certified:
+      return "certified: proven consistent by its WAL";
+    case Grade::quiet:
+      return "quiet: nothing changed during the copy and for a while after";
+    case Grade::cold:
+      return "cold: no process had it open for writing";
+  }
+  return "";
+}
+
+std::string verification(const Sidecar& sidecar) {
+  if (!sidecar.verified) return "not verified";
+  std::string blocks = fmt::format("{} verified", count_of(sidecar.blocks, "block"));
+  if (sidecar.verified->level == "blocks") return blocks;
+  std::uint64_t rows = 0;
+  for (const Sidecar::Table& table : *sidecar.tables) rows += table.rows;
+  return fmt::format("{}, opened with DuckDB {}: {}, {}{}", blocks,
+                     sidecar.library_version.value_or("?"),
+                     count_of(sidecar.tables->size(), "table"), count_of(rows, "row"),
+                     sidecar.verified->level == "full" ? ", all read" : "");
+}
+
+void print_summary(const CopyResult& result) {
+  const Sidecar& sidecar = result.sidecar;
+  const Image& image = result.image;
+  print_note(fmt::format("Copied {} ({}) in {}", image.path.string(),
+                         format_bytes(image.source.bytes), format_duration(result.elapsed)));
+  if (image.writer) {
+    print_note(fmt::format("  in use by {}; copied without stopping it", to_text(*image.writer)));
+  }
+  print_note(fmt::format("  {}", in_words(image.grade)));
+  std::string size = format_bytes(sidecar.bytes);
+  if (sidecar.wal) size += fmt::format(" and a WAL of {}", format_bytes(sidecar.wal->bytes));
+  print_note(fmt::format("  {}; {}", size, verification(sidecar)));
+}
+
+int run(const Arguments& arguments, const Session& session) {
+  CopyOptions options = arguments.copy;
+  options.clobber = !arguments.no_clobber;
+  options.key = arguments.key.read();
+  if (!arguments.name.empty()) options.name = arguments.name;
+  options.timeout =
+      std::chrono::milliseconds(static_cast<std::int64_t>(arguments.timeout_seconds * 1000));
+  options.library = arguments.library;
+  options.stop = session.stop;
+  bool logical = options.method != CopyOptions::Method::cp;
+  if (options.keep_wal && logical) {
+    throw Error(Errc::invalid, "--keep-wal goes with --method cp only");
+  }
+  if (options.method == CopyOptions::Method::export_parquet &&
+      options.verify >= CopyOptions::Verify::open) {
+    throw Error(Errc::invalid,
+                "--verify {} opens a database, and an export is none; its values are compared as "
+                "it is written",
+                name_of(options.verify));
+  }
+  if (!options.storage_version.empty() && options.method != CopyOptions::Method::attach) {
+    throw Error(Errc::invalid, "--storage-version goes with --method attach only");
+  }
+  ProgressLine progress(!session.quiet && !session.json);
+  options.step = [&](const std::string& what) { progress.say(what); };
+  options.progress = [&](const CaptureProgress& now) { progress.update(now); };
+
+  CopyResult result = copy(options);
+  progress.clear();
+  for (const std::string& warning : result.warnings) print_warning(warning);
+  if (session.json) {
+    print_result(to_json(result).dump(-1, ' ', false, json::error_handler_t::replace));
+  } else {
+    if (!session.quiet) print_summary(result);
+    print_result(result.path.string());
+  }
+  bool damaged = result.sidecar.damaged_blocks > 0 || result.image.wal_damaged;
+  return damaged ? exit_status(Errc::corrupt) : 0;
+}
+
+}  // namespace
+
+Run declare_copy(CLI::App& app, const Session& session) {
+  auto arguments = std::make_shared<Arguments>();
+  CopyOptions& copy = arguments->copy;
+  using Verify = CopyOptions::Verify;
+  using Method = CopyOptions::Method;
+  const std::map<std::string, Method> methods = {
+      {"cp", Method::cp}, {"attach", Method::attach}, {"export", Method::export_parquet}};
+  const std::map<std::string, Verify> levels = {{"none", Verify::none},
+                                                {"blocks", Verify::blocks},
+                                                {"open", Verify::open},
+                                                {"full", Verify::full}};
+
+  app.add_option("SOURCE", copy.source, "The database, in use or not")->required();
+  app.add_option(
+         "DEST", copy.destination,
+         "A file, or a folder (a slash at its end makes it) for backup-YYYYMMDD-HHMMSS.duckdb")
+      ->required();
+  app.add_flag("--timestamp", copy.timestamp, "Put the local time into the name of the file");
+  app.add_flag("--no-clobber", arguments->no_clobber, "Refuse if the destination exists");
+  app.add_flag("--keep-wal", copy.keep_wal,
+               "Copy database and WAL as they are, two files, instead of folding the WAL in");
+  app.add_option("--method", copy.method,
+                 "cp: its blocks (default); attach: through DuckDB, which compacts; "
+                 "export: a folder of Parquet files")
+      ->transform(CLI::CheckedTransformer(methods).description("METHOD"));
+  app.add_option("--storage-version", copy.storage_version,
+                 "With --method attach: the copy's, as DuckDB calls it (v1.2.0, latest)");
+  app.add_option("--libduckdb", arguments->library, "The DuckDB library to open copies with");
+  app.add_option("--verify", copy.verify,
+                 "none; blocks: every checksum (default); open: also open it with DuckDB; "
+                 "full: also read every row")
+      ->transform(CLI::CheckedTransformer(levels).description("LEVEL"));
+  arguments->key.declare(app);
+  app.add_flag("--allow-damaged", copy.allow_damaged,
+               "Keep a copy of a damaged database, marked as such (exit status 4)");
+  app.add_flag("--require-certified", copy.require_certified,
+               "Refuse an image that only a quiet period proves");
+  app.add_option("--name", arguments->name,
+                 "What to call this database in lists, in place of its path");
+  app.add_option("--timeout", arguments->timeout_seconds,
+                 "Seconds to try for a consistent image (default 120)")
+      ->check(CLI::Range(0.0, 1e7).description("SECONDS"));
+  return [arguments, &session] { return run(*arguments, session); };
+}
+
+}  // namespace duckback

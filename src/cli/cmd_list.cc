@@ -1,0 +1,75 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/copy_json.h"
+#include "cli/copy_table.h"
+#include "cli/render.h"
+#include "ops/catalog.h"
+
+namespace duckback {
+namespace {
+
+// What is known about it by now, in a word and a time.
+std::string verified(const CatalogCopy& copy) {
+  const Sidecar& sidecar = copy.sidecar;
+  if (copy.state == CatalogCopy::State::missing) return "MISSING";
+  if (copy.state != CatalogCopy::State::present) return "CHANGED";
+  if (sidecar.failed) return "FAILED " + format_local(sidecar.failed->time);
+  if (sidecar.damaged_blocks > 0) return "DAMAGED";
+  if (!sidecar.verified) return "never";
+  return fmt::format("{} {}", sidecar.verified->level, format_local(sidecar.verified->time));
+}
+
+void print(const Catalog& catalog, const fs::path& folder) {
+  using Align = Table::Align;
+  CopyTable table({{Align::left, "TIME"},
+                   {Align::right, "SIZE"},
+                   {Align::right, "SOURCE"},
+                   {Align::left, "METHOD"},
+                   {Align::left, "PROOF"},
+                   {Align::left, "VERIFIED"},
+                   {Align::left, "FILE"}});
+  for (const CatalogCopy& copy : catalog.copies) {
+    const Sidecar& sidecar = copy.sidecar;
+    table.add(sidecar,
+              {format_local(sidecar.time), format_bytes(copy.bytes),
+               format_bytes(sidecar.source_bytes + sidecar.source_wal_bytes), sidecar.method,
+               sidecar.certification, verified(copy), copy.path.filename().string()});
+  }
+  table.print();
+  if (catalog.copies.empty()) print_note(fmt::format("no copies in {}", folder.string()));
+  if (!catalog.foreign.empty()) {
+    print_result(
+        fmt::format("{}Databases not written by duckback:", catalog.copies.empty() ? "" : "\n"));
+    Table foreign{.columns = {Align::right, Align::left}, .rows = {}};
+    for (const ForeignDatabase& database : catalog.foreign) {
+      foreign.rows.push_back({format_bytes(database.bytes), database.path.filename().string()});
+    }
+    print_result(to_text(foreign));
+  }
+  for (const CatalogCopy& copy : catalog.copies) {
+    if (!copy.problem.empty()) {
+      print_warning(fmt::format("{}: {}", copy.path.string(), copy.problem));
+    }
+  }
+  for (const CatalogProblem& problem : catalog.problems) print_warning(problem.message);
+}
+
+}  // namespace
+
+Run declare_list(CLI::App& app, const Session& session) {
+  auto folder = std::make_shared<std::string>();
+  app.add_option("DIR", *folder, "The folder that the copies are in")->required();
+  return [folder, &session] {
+    Catalog catalog = read_catalog(*folder);
+    if (session.json) {
+      print_result(to_json(catalog));
+    } else {
+      print(catalog, *folder);
+    }
+    return 0;
+  };
+}
+
+}  // namespace duckback

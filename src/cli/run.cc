@@ -1,0 +1,83 @@
+#include "cli/run.h"
+
+#include <CLI/CLI.hpp>
+#include <new>
+
+#include "cli/render.h"
+#include "cli/stop.h"
+
+namespace duckback {
+namespace {
+
+constexpr std::string_view kProgram = "duckback";
+
+const char* const kExitCodes =
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 4 database damaged, 11 file in use,\n"
+    "15 no consistent image in time, 17 no space, 18 verification failed,\n"
+    "20 version or library not supported, 130/143 stopped by a signal.";
+
+bool has_flag(int argc, char** argv, std::string_view flag) {
+  for (int i = 1; i < argc; ++i) {
+    if (argv[i] == flag) return true;
+  }
+  return false;
+}
+
+int report(const Error& error, bool json) {
+  print_error(kProgram, error, json);
+  return exit_status(error.code());
+}
+
+}  // namespace
+
+int run_duckback(int argc, char** argv) {
+  StopOnSignal stop;
+  Session session{.stop = stop.token()};
+  CLI::App app("duckback backs up DuckDB databases, also while they are being written.",
+               std::string(kProgram));
+  app.set_version_flag("--version", fmt::format("duckback {}", DUCKBACK_VERSION));
+  app.require_subcommand(1);
+  app.footer(kExitCodes);
+
+  Run run;
+  for (const Command& command : commands()) {
+    CLI::App* arguments = app.add_subcommand(command.name, command.summary);
+    arguments->add_flag("--json", session.json, "Print the result as one line of JSON");
+    arguments->add_flag("-q,--quiet", session.quiet, "Print only the result, warnings and errors");
+    Run declared = command.declare(*arguments, session);
+    arguments->final_callback([&run, declared] { run = declared; });
+  }
+
+  bool known = argc < 2 || argv[1][0] == '-';
+  for (const CLI::App* command : app.get_subcommands({}))
+    known = known || command->check_name(argv[1]);
+  if (!known) {
+    Error usage(Errc::invalid, "there is no command '{}'. See `duckback --help`", argv[1]);
+    return report(usage, has_flag(argc, argv, "--json"));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& wish) {  // --help, --version
+    return app.exit(wish);
+  } catch (const CLI::ParseError& error) {
+    Error usage(Errc::invalid, "{}. See `duckback --help`", error.what());
+    return report(usage, has_flag(argc, argv, "--json"));
+  }
+
+  try {
+    return run();
+  } catch (const Error& error) {
+    return report(error, session.json);
+  } catch (const Interrupted&) {
+    print_note("duckback: stopped; nothing was left behind");
+    return StopOnSignal::exit_status();
+  } catch (const std::bad_alloc&) {
+    return report(Error(Errc::io, std::string("out of memory")), session.json);
+  } catch (const std::exception& error) {
+    return report(
+        Error(Errc::io, fmt::format("unexpected error: {}. Please report it", error.what())),
+        session.json);
+  }
+}
+
+}  // namespace duckback
