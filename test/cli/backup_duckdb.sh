@@ -1,0 +1,21 @@
+# The four ways in which the scripts that it replaces are called.
+. "$(dirname "$0")/common.inc"
+needs_library
+export DUCKBACK_LIBDUCKDB=$lib
+mkdir data
+make_database data/app.duckdb
+
+expect 0 "$backup_duckdb" --db data/app.duckdb --backup data/backup-20251223.duckdb --method cp
+[ "$(cat out)" = "$tmp/data/backup-20251223.duckdb" ] || fail "the path is not the result"
+grep -qE '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} INFO ' err || fail "no log"
+[ "$(rows data/backup-20251223.duckdb)" = 200000 ] || fail "rows are missing"
+
+expect 0 "$backup_duckdb" --db data/app.duckdb --backup data/backups/ --method cp --timestamp
+expect 0 "$backup_duckdb" --db data/app.duckdb --backup data/backups/ --method cp --timestamp
+[ "$(ls data/backups | grep -cE '^backup-[0-9]{8}-[0-9]{6}(-2)?\.duckdb$')" = 2 ] || fail "names: $(ls data/backups)"
+
+expect 1 "$backup_duckdb" --db data/none.duckdb --backup data/x.duckdb
+says "ERROR"
+expect 1 "$backup_duckdb" --db data/app.duckdb
+expect 1 "$backup_duckdb" --db data/app.duckdb --backup data/x.duckdb --method rsync
+expect 0 "$backup_duckdb" -h

@@ -1,0 +1,64 @@
+# What cannot be copied: one clear message, the right exit status, and nothing left behind.
+. "$(dirname "$0")/common.inc"
+needs_library
+make_database app.duckdb
+mkdir to
+
+# refuses STATUS WORDS SOURCE
+refuses() {
+  expect "$1" "$duckback" copy "$3" to/copy.duckdb
+  one_error
+  says "$2"
+  only to ''
+}
+refuses 1 "does not exist" missing.duckdb
+refuses 1 "is a folder" to
+: >empty.duckdb
+refuses 1 "not a DuckDB database" empty.duckdb
+echo "some text, and more of it" >text.duckdb
+refuses 1 "not a DuckDB database" text.duckdb
+{ printf 'SQLite format 3\0'; head -c 8000 /dev/zero; } >sqlite.duckdb
+refuses 1 "SQLite" sqlite.duckdb
+mkfifo pipe.duckdb
+refuses 1 "no regular file" pipe.duckdb
+
+head -c 700000 app.duckdb >truncated.duckdb
+refuses 4 "truncated" truncated.duckdb
+head -c 5000 app.duckdb >stub.duckdb
+refuses 4 "stub.duckdb" stub.duckdb
+
+# A WAL alone: opening the missing database would destroy it.
+make_database_with_wal crashed.duckdb
+cp crashed.duckdb.wal lone.duckdb.wal
+refuses 1 "Do not open" lone.duckdb
+# The WAL of another database, which files of storage versions above 66 can tell.
+for name in mixed other; do
+  "$DUCKDB_RUN" --crash "$lib" :memory: "ATTACH '$name.duckdb' AS d (STORAGE_VERSION 'v1.4.0');
+    CREATE TABLE d.t AS SELECT 1 AS i; CHECKPOINT d; INSERT INTO d.t VALUES (2)" >made || fail "$name"
+done
+cp other.duckdb.wal mixed.duckdb.wal
+refuses 4 "mixed.duckdb.wal belongs to" mixed.duckdb
+
+# Destinations.
+expect 1 "$duckback" copy app.duckdb to/none/copy.duckdb
+one_error; says "does not exist; make it"
+expect 1 "$duckback" copy app.duckdb app.duckdb
+one_error; says "the database itself"
+ln app.duckdb to/hard.duckdb
+ln -s ../app.duckdb to/soft.duckdb
+for link in hard soft; do
+  expect 1 "$duckback" copy app.duckdb to/$link.duckdb
+  one_error; says "a link to it"
+done
+expect 1 "$duckback" copy app.duckdb app.duckdb.wal
+one_error; says "belongs to the database"
+expect 1 "$duckback" copy app.duckdb /dev/null
+one_error; says "neither a file nor a folder"
+expect 2 "$duckback" copy app.duckdb
+one_error
+expect 2 "$duckback" copy app.duckdb to/x.duckdb --verify maybe
+one_error
+only to hard.duckdb soft.duckdb
+
+expect 1 "$duckback" copy missing.duckdb to/x.duckdb --json
+grep -q '^{.*"message_type":"exit_error".*}$' err || fail "no JSON error"
