@@ -285,7 +285,7 @@ void Capture::await_change() {
 
 Image Capture::start_image() const {
   Image image;
-  image.path = fs::canonical(path_);
+  image.path = resolve_path(path_);
   image.source = database_->file().stat();
   image.main = database_->main();
   image.writer = writer_;

@@ -117,7 +117,7 @@ LiveDatabase::LiveDatabase(const fs::path& given, const std::optional<std::strin
       throw Error(Errc::invalid, "the key does not open {}", given.string());
     }
   }
-  siblings_ = find_siblings(given, fs::canonical(given));
+  siblings_ = find_siblings(given, resolve_path(given));
   wal_ = std::make_unique<LiveWal>(siblings_.wal, main_.encryption, cipher_.get());
 }
 

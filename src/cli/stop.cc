@@ -26,7 +26,7 @@ void catch_once(int signal) {
   if (before.sa_handler == SIG_IGN) return;  // nohup, or a shell's background job
   struct sigaction action {};
   action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART | SA_RESETHAND;
+  action.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
   ::sigaction(signal, &action, nullptr);
 }
 

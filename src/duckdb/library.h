@@ -41,9 +41,9 @@ static_assert(sizeof(String) == 16);
 // A DuckDB library, loaded for as long as this process lives: one version a process.
 class Library {
  public:
-  // `path` "": $DUCKBACK_LIBDUCKDB, then libduckdb.so next to this program, then the system's.
+  // `given` "": $DUCKBACK_LIBDUCKDB, then libduckdb.so next to this program, then the system's.
   // Throws Errc::unsupported if there is none, or none that can be used.
-  static Library load(const fs::path& path);
+  static Library load(const fs::path& given);
 
   fs::path path;
   std::string version;  // "v1.5.6"

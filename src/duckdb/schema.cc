@@ -323,7 +323,7 @@ std::vector<SchemaObject> create_objects(Connection& connection, const std::stri
       if (!first_error) first_error = error->within(object.title() + " cannot be made again");
       left.push_back(std::move(object));
     }
-    if (left.size() == objects.size()) throw *first_error;
+    if (left.size() == objects.size()) throw Error(*first_error);
     objects = std::move(left);
   }
   connection.run("USE " + path_of(catalog, "main"));

@@ -253,6 +253,13 @@ bool is_network_filesystem(const fs::path& path) {
   return false;
 }
 
+fs::path resolve_path(const fs::path& path) {
+  std::error_code failed;
+  fs::path resolved = fs::canonical(path, failed);
+  if (failed) throw_errno(failed.value(), fmt::format("find {}", path.string()));
+  return resolved;
+}
+
 fs::path folder_of(const fs::path& path) {
   fs::path folder = path.parent_path();
   return folder.empty() ? fs::path(".") : folder;

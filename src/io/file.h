@@ -87,6 +87,8 @@ std::uint64_t free_space(const fs::path& folder);
 bool is_memory_filesystem(const fs::path& folder);
 // The filesystem is one that other machines can write too (NFS, SMB, FUSE, …).
 bool is_network_filesystem(const fs::path& path);
+// The absolute path with every link followed. Errc::not_found if there is nothing.
+fs::path resolve_path(const fs::path& path);
 // The folder a path is in: "." for a bare name.
 fs::path folder_of(const fs::path& path);
 // Whole small file; Errc::refused beyond `most` bytes.

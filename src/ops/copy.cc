@@ -114,7 +114,7 @@ class Copying {
     bool folder = options_.method == CopyOptions::Method::export_parquet;
     Destination destination(options_.destination, {.timestamp = options_.timestamp,
                                                    .extension = folder ? "" : ".duckdb"});
-    check_apart(source_, fs::canonical(source_), destination.path());
+    check_apart(source_, resolve_path(source_), destination.path());
     if (options_.clobber) check_replaceable(destination.path());
     replace_ = options_.clobber && !folder && !destination.chosen();
     if (!replace_ && stat_path(destination.path())) fail_exists(destination.path());

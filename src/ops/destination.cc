@@ -18,6 +18,9 @@ fs::path follow_links(const fs::path& path) {
   return failed ? path : real;
 }
 
+// Of a name that may come and go, as a WAL does: only the folder's links are followed.
+fs::path place_of(const fs::path& path) { return resolve_path(folder_of(path)) / path.filename(); }
+
 }  // namespace
 
 Destination::Destination(const std::string& given, const Rule& rule) {
@@ -83,9 +86,8 @@ void check_apart(const fs::path& source, const fs::path& resolved_source,
       std::optional<FileStat> part_stat = stat_path(part);
       for (const fs::path& name : touched) {
         std::optional<FileStat> name_stat = stat_path(name);
-        bool same = part_stat && name_stat
-                        ? part_stat->same_file(*name_stat)
-                        : fs::weakly_canonical(part) == fs::weakly_canonical(name);
+        bool same = part_stat && name_stat ? part_stat->same_file(*name_stat)
+                                           : place_of(part) == place_of(name);
         if (!same) continue;
         throw Error(
             Errc::refused,

@@ -2,9 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <regex>
+#include <thread>
 
 #include "base/error.h"
 
@@ -71,6 +73,21 @@ TEST_F(Destinations, ALinkIsFollowed) {
   std::ofstream(folder_ / "real.duckdb") << "old";
   fs::create_symlink("real.duckdb", folder_ / "link.duckdb");
   EXPECT_EQ(Destination(in_folder("link.duckdb"), {}).path(), folder_ / "real.duckdb");
+}
+
+TEST_F(Destinations, AWalMayComeAndGoMeanwhile) {
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    while (!stop) {
+      std::ofstream(source().string() + ".wal") << "wal";
+      fs::remove(source().string() + ".wal");
+    }
+  });
+  for (int round = 0; round < 2000; ++round) {
+    EXPECT_NO_THROW(check_apart(source(), source(), folder_ / "copy.duckdb"));
+  }
+  stop = true;
+  writer.join();
 }
 
 TEST_F(Destinations, AMissingFolderIsNamed) {

@@ -145,7 +145,7 @@ Inspection inspect(const fs::path& database, const std::optional<std::string>& k
   if (fs::is_directory(database)) {
     throw Error(Errc::refused, "{} is a folder; name a database file in it", database.string());
   }
-  fs::path resolved = fs::canonical(database);
+  fs::path resolved = resolve_path(database);
   for (int attempt = 1;; ++attempt) {
     File file = File::open_read(resolved);
     std::array<std::uint8_t, kBlockStart> before{};
