@@ -268,7 +268,11 @@ void WalScanner::keep_stale(const WalMarker& marker) {
     throw Error(Errc::corrupt, "{}: expected at most {} CHECKPOINT entries", file_.name(),
                 kStaleMarkersMost);
   }
-  content_.stale_markers.push_back(marker);
+  // One whose FLUSH was lost is known to be stale before a closed one in front of it is.
+  auto place =
+      std::find_if(content_.stale_markers.begin(), content_.stale_markers.end(),
+                   [&](const WalMarker& other) { return other.range.begin > marker.range.begin; });
+  content_.stale_markers.insert(place, marker);
 }
 
 std::vector<ByteRange> shipped_ranges(const WalContent& content, std::uint64_t end) {

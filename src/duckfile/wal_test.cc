@@ -309,6 +309,19 @@ TEST(Wal, AnOpenMarkerThatIsCutOffAgainIsForgotten) {
   EXPECT_TRUE(scanner.content().stale_markers.empty());
 }
 
+TEST(Wal, StaleMarkersAreInTheOrderOfTheFile) {
+  WalBuilder wal(high_identifier(), 4);
+  std::uint64_t a = wal.commit().size();
+  std::uint64_t b = wal.checkpoint(7).size();
+  // A CHECKPOINT entry whose FLUSH was lost with a crash.
+  std::uint64_t c = wal.entry(Bytes{100, 0, 99, 101, 0, 101, 0, 8, 255, 255, 255, 255}).size();
+  std::uint64_t d = wal.commit().size();
+  WalContent content = scan(wal.bytes());
+  EXPECT_EQ(content.commits, 2u);
+  ASSERT_EQ(content.stale_markers.size(), 2u);
+  EXPECT_EQ(pairs(shipped_ranges(content, d)), (Pairs{{0, a}, {b, b}, {c, d}}));
+}
+
 TEST(Wal, AMarkerWithCommitsBehindItIsStaleAndNotShipped) {
   WalBuilder wal(high_identifier(), 4);
   std::uint64_t a = wal.commit().size();
