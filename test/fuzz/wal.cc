@@ -60,6 +60,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     DUCKBACK_ASSERT(end <= content.committed_end);
 
+    // Whether an entry of CTR in the layout of DuckDB 1.4 has a tag is told by what fits, and to
+    // part of a file that was made for it another answer fits than to the whole.
+    if (encryption && encryption->cipher == Encryption::Cipher::ctr &&
+        !encryption->authenticated_v1) {
+      return;
+    }
     Growing growing;
     growing.bytes = ByteView(wal).first(wal.size() * (mode >> 3) / 31);
     WalScanner in_steps(growing, encryption, nullptr);
