@@ -74,8 +74,8 @@ json to_json(const Outcome& outcome) {
     findings.push_back(std::move(one));
   }
   row["sidecar"] = report.has_sidecar;
-  bool proven = report.good() && (report.hash_fits || report.blocks);
-  row["level"] = proven ? json(name_of(report.proven)) : json(nullptr);
+  bool proven = report.good() && report.proven;
+  row["level"] = proven ? json(name_of(*report.proven)) : json(nullptr);
   row["finding_count"] = report.finding_count;
   row["findings"] = std::move(findings);
   row["notes"] = report.notes;
@@ -122,7 +122,9 @@ void print(const Outcome& outcome, bool quiet) {
   const VerifyReport& report = *outcome.report;
   if (report.good()) {
     std::string proof = proof_of(report);
-    print_result(fmt::format("{}: good{}", report.path.string(),
+    bool only_hash = report.proven == VerifyLevel::hash;
+    print_result(fmt::format("{}: {}{}", report.path.string(),
+                             only_hash ? "hash fits, blocks not checked" : "good",
                              proof.empty() ? "" : fmt::format(" ({})", proof)));
   } else {
     print_result(fmt::format("{}: FAILED, {}", report.path.string(),

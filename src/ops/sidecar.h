@@ -24,7 +24,7 @@ struct Sidecar {
   };
   struct Verified {
     SystemTime time;
-    std::string level;  // "blocks", "open", "full"
+    std::string level;  // "hash", "blocks", "open", "full"
   };
   struct Failed {
     SystemTime time;

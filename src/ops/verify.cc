@@ -128,6 +128,11 @@ class Verifier {
     } else if (hash) {
       report_.hash_fits = true;
     }
+    if (report_.blocks) {
+      report_.proven = VerifyLevel::blocks;
+    } else if (report_.hash_fits) {
+      report_.proven = VerifyLevel::hash;
+    }
   }
 
   static void read_all(const File& file, const std::function<void(ByteView)>& see) {
@@ -150,6 +155,13 @@ class Verifier {
       return nullptr;
     }
     if (main_->encryption && !options_.key) {
+      bool hash_known = sidecar_ && !sidecar_->blake3.empty();
+      if (report_.good() && !hash_known) {
+        throw Error(Errc::invalid,
+                    "{} is encrypted and has no sidecar with its hash: without the key nothing can "
+                    "be checked; give --key-file or --key-env",
+                    report_.path.string());
+      }
       note(
           "encrypted, and no key was given: blocks and WAL entries cannot be checked, only the "
           "hash of the files; give --key-file or --key-env");
@@ -335,16 +347,14 @@ class Verifier {
     if (!sidecar_) return std::move(report_);
     SystemTime now = std::chrono::system_clock::now();
     if (report_.good()) {
-      std::string level(name_of(report_.proven));
+      VerifyLevel level = *report_.proven;
       // The same bytes were proven further once.
       if (sidecar_->verified && report_.hash_fits) {
-        for (VerifyLevel one : {VerifyLevel::open, VerifyLevel::full}) {
-          if (sidecar_->verified->level == name_of(one)) {
-            level = name_of(std::max(one, report_.proven));
-          }
+        for (VerifyLevel one : {VerifyLevel::blocks, VerifyLevel::open, VerifyLevel::full}) {
+          if (sidecar_->verified->level == name_of(one)) level = std::max(one, level);
         }
       }
-      sidecar_->verified = Sidecar::Verified{.time = now, .level = level};
+      sidecar_->verified = Sidecar::Verified{.time = now, .level = std::string(name_of(level))};
       sidecar_->failed.reset();
     } else {
       sidecar_->failed = Sidecar::Failed{.time = now, .finding = report_.findings.front().text};
@@ -370,6 +380,8 @@ class Verifier {
 
 std::string_view name_of(VerifyLevel level) {
   switch (level) {
+    case VerifyLevel::hash:
+      return "hash";
     case VerifyLevel::blocks:
       return "blocks";
     case VerifyLevel::open:

@@ -13,6 +13,7 @@
 namespace duckback {
 
 enum class VerifyLevel {
+  hash,    // only that the bytes are those duckback wrote: all there is without the key
   blocks,  // hash, headers, every used block, WAL, pairing; needs no DuckDB library
   open,    // and DuckDB opens it and counts its rows
   full,    // and DuckDB reads every value
@@ -20,9 +21,9 @@ enum class VerifyLevel {
 std::string_view name_of(VerifyLevel level);
 
 struct VerifyOptions {
-  VerifyLevel level = VerifyLevel::blocks;
-  std::optional<std::string> key;  // not used for copies that are not encrypted
-  WorkerOptions worker;            // its scratch: "" = beside the copy
+  VerifyLevel level = VerifyLevel::blocks;  // hash is no wish, only an outcome
+  std::optional<std::string> key;           // not used for copies that are not encrypted
+  WorkerOptions worker;                     // its scratch: "" = beside the copy
   std::function<void(std::uint64_t bytes_done, std::uint64_t bytes_total)> progress;
 };
 
@@ -43,7 +44,8 @@ struct VerifyReport {
   std::uint64_t wal_commits = 0;
   std::string library_version;                    // of the DuckDB that opened it
   std::optional<std::vector<TableCount>> tables;  // as it counted them
-  VerifyLevel proven = VerifyLevel::blocks;       // the highest level that was reached
+  // The highest level that was reached; empty for an export, of which only sizes are compared.
+  std::optional<VerifyLevel> proven;
 
   bool good() const { return finding_count == 0; }
 };
@@ -53,7 +55,9 @@ inline constexpr std::size_t kFindingsMost = 10'000;
 // goes, and reports everything that is wrong, not only the first. With a sidecar, the result is
 // recorded in it. Throws Errc::not_found, Errc::refused for what is no database, Errc::conflict for
 // a database that somebody may be writing (findings would mean nothing), Errc::invalid for a key
-// that does not fit, Errc::unsupported where the level needs a DuckDB library and there is none.
+// that does not fit or that is missing where nothing can be checked without it (an encrypted
+// database without sidecar), Errc::unsupported where the level needs a DuckDB library and there is
+// none.
 VerifyReport verify(const fs::path& path, const VerifyOptions& options);
 
 }  // namespace duckback
