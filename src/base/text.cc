@@ -2,12 +2,49 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 
 #include "base/error.h"
 
 namespace duckback {
+
+std::size_t utf8_bytes(std::string_view text) {
+  if (text.empty()) return 0;
+  auto first = static_cast<unsigned char>(text[0]);
+  std::size_t bytes = first < 0x80   ? 1
+                      : first < 0xc2 ? 0
+                      : first < 0xe0 ? 2
+                      : first < 0xf0 ? 3
+                      : first < 0xf5 ? 4
+                                     : 0;
+  if (text.size() < bytes) return 0;
+  for (char next : text.substr(1, bytes == 0 ? 0 : bytes - 1)) {
+    if ((static_cast<unsigned char>(next) & 0xc0) != 0x80) return 0;
+  }
+  return bytes;
+}
+
+std::string printable(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    std::size_t bytes = utf8_bytes(text);
+    auto first = static_cast<unsigned char>(text[0]);
+    bool is_c1 = bytes == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
+    bool is_control = bytes == 1 && (first < 0x20 || first == 0x7f);
+    std::string_view character = text.substr(0, std::max<std::size_t>(bytes, 1));
+    text.remove_prefix(character.size());
+    if (character == "\n") {
+      result += "\\n";
+    } else if (bytes == 0 || is_c1 || is_control) {
+      for (char c : character) result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else {
+      result += character;
+    }
+  }
+  return result;
+}
 
 std::string format_bytes(std::uint64_t bytes) {
   static const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

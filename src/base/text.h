@@ -9,6 +9,12 @@ namespace duckback {
 
 using SystemTime = std::chrono::system_clock::time_point;
 
+// The bytes of the UTF-8 character that `text` begins with; 0 if it begins with none.
+std::size_t utf8_bytes(std::string_view text);
+// For a terminal: control characters, and bytes that are no UTF-8, as "\n" and "\x1b". Names of
+// files and tables may hold anything, and a terminal would obey it.
+std::string printable(std::string_view text);
+
 // "1.5 GiB", "300 B".
 std::string format_bytes(std::uint64_t bytes);
 // "2.1 s", "45 ms", "3 min 20 s".

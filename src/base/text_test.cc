@@ -20,6 +20,14 @@ TEST(Text, SizesHaveOneDecimalAboveAKibibyte) {
   EXPECT_EQ(format_bytes(~std::uint64_t{0}), "16.0 EiB");
 }
 
+TEST(Text, WhatATerminalWouldObeyIsWrittenOut) {
+  EXPECT_EQ(printable("a b\\ü🦆"), "a b\\ü🦆");
+  EXPECT_EQ(printable("new\nline\t\x1b[31m\x7f"), "new\\nline\\x09\\x1b[31m\\x7f");
+  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b") << "CSI in one character";
+  EXPECT_EQ(printable("\xff \xc3"), "\\xff \\xc3") << "no UTF-8";
+  EXPECT_EQ(printable(std::string_view("\0", 1)), "\\x00");
+}
+
 TEST(Text, DurationsUseTheUnitThatReads) {
   EXPECT_EQ(format_duration(0ms), "0 ms");
   EXPECT_EQ(format_duration(45ms), "45 ms");

@@ -24,7 +24,7 @@ int run_copy(const CopyOptions& options) {
   log("INFO",
       fmt::format("done in {}: {} ({}, {})", format_duration(result.elapsed), result.path.string(),
                   format_bytes(result.sidecar.bytes), result.sidecar.certification));
-  print_result(result.path.string());
+  print_exact(result.path.string());
   return 0;
 }
 

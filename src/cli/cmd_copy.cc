@@ -142,10 +142,10 @@ int run(const Arguments& arguments, const Session& session) {
   progress.clear();
   for (const std::string& warning : result.warnings) print_warning(warning);
   if (session.json) {
-    print_result(to_json(result).dump(-1, ' ', false, json::error_handler_t::replace));
+    print_exact(to_json(result).dump(-1, ' ', false, json::error_handler_t::replace));
   } else {
     if (!session.quiet) print_summary(result);
-    print_result(result.path.string());
+    print_exact(result.path.string());
   }
   bool damaged = result.sidecar.damaged_blocks > 0 || result.image.wal_damaged;
   return damaged ? exit_status(Errc::corrupt) : 0;

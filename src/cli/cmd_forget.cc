@@ -99,7 +99,7 @@ int run(const Arguments& arguments, const Session& session) {
   ForgetOptions options{.policy = policy_of(arguments), .dry_run = arguments.dry_run};
   ForgetReport report = forget(arguments.folder, options);
   if (session.json) {
-    print_result(to_json(report));
+    print_exact(to_json(report));
   } else {
     print(report, options.dry_run, session.quiet);
   }

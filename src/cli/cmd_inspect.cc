@@ -242,7 +242,7 @@ void print(const Inspection& report) {
   describe_users(report, rows);
   Table table{.columns = {Table::Align::left, Table::Align::left}, .rows = {}};
   for (auto& [label, text] : rows) table.rows.push_back({label, text});
-  print_result(to_text(table));
+  print_table(table);
   if (report.moved) {
     print_warning("it changed each time it was read; these figures are of several moments");
   }
@@ -263,7 +263,7 @@ Run declare_inspect(CLI::App& app, const Session& session) {
   return [arguments, &session] {
     Inspection report = inspect(arguments->database, arguments->key.read());
     if (session.json) {
-      print_result(to_json(report).dump(-1, ' ', false, json::error_handler_t::replace));
+      print_exact(to_json(report).dump(-1, ' ', false, json::error_handler_t::replace));
     } else {
       print(report);
     }

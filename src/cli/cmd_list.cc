@@ -40,13 +40,13 @@ void print(const Catalog& catalog, const fs::path& folder) {
   table.print();
   if (catalog.copies.empty()) print_note(fmt::format("no copies in {}", folder.string()));
   if (!catalog.foreign.empty()) {
-    print_result(
-        fmt::format("{}Databases not written by duckback:", catalog.copies.empty() ? "" : "\n"));
+    if (!catalog.copies.empty()) print_result("");
+    print_result("Databases not written by duckback:");
     Table foreign{.columns = {Align::right, Align::left}, .rows = {}};
     for (const ForeignDatabase& database : catalog.foreign) {
       foreign.rows.push_back({format_bytes(database.bytes), database.path.filename().string()});
     }
-    print_result(to_text(foreign));
+    print_table(foreign);
   }
   for (const CatalogCopy& copy : catalog.copies) {
     if (!copy.problem.empty()) {
@@ -64,7 +64,7 @@ Run declare_list(CLI::App& app, const Session& session) {
   return [folder, &session] {
     Catalog catalog = read_catalog(*folder);
     if (session.json) {
-      print_result(to_json(catalog));
+      print_exact(to_json(catalog));
     } else {
       print(catalog, *folder);
     }

@@ -167,7 +167,7 @@ int run(const Arguments& arguments, const Session& session) {
     int exit = outcome.exit();
     if (status == 0 || exit == exit_status(Errc::unverified)) status = exit;
   }
-  if (session.json) print_result(rows.dump(-1, ' ', false, json::error_handler_t::replace));
+  if (session.json) print_exact(rows.dump(-1, ' ', false, json::error_handler_t::replace));
   return status;
 }
 

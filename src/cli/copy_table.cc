@@ -22,7 +22,7 @@ void CopyTable::print() const {
   for (const Group& group : groups_) {
     if (&group != &groups_.front()) print_result("");
     print_result(group.title);
-    print_result(to_text(group.table));
+    print_table(group.table);
   }
 }
 

@@ -46,16 +46,18 @@ std::size_t terminal_width() {
 
 }  // namespace
 
-void print_result(std::string_view line) {
+void print_result(std::string_view line) { print_exact(printable(line)); }
+
+void print_exact(std::string_view line) {
   errno = 0;
   write_line(stdout, line);
   if (std::ferror(stdout) != 0 && errno != EPIPE) throw_errno(errno, "write to standard output");
 }
 
-void print_note(std::string_view line) { write_line(stderr, line); }
+void print_note(std::string_view line) { write_line(stderr, printable(line)); }
 
 void print_warning(std::string_view text) {
-  write_line(stderr, fmt::format("{} {}", coloured("1;33", "warning:"), text));
+  write_line(stderr, fmt::format("{} {}", coloured("1;33", "warning:"), printable(text)));
 }
 
 void print_error(std::string_view program, const Error& error, bool json) {
@@ -67,16 +69,20 @@ void print_error(std::string_view program, const Error& error, bool json) {
     write_line(stderr, object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
-  write_line(stderr, fmt::format("{}: {} {}", program, coloured("1;31", "error:"), error.what()));
+  write_line(stderr, fmt::format("{}: {} {}", program, coloured("1;31", "error:"),
+                                 printable(error.what())));
 }
 
-std::string to_text(const Table& table) {
+void print_table(const Table& table) {
+  std::vector<std::vector<std::string>> rows = table.rows;
+  for (auto& row : rows) {
+    for (std::string& cell : row) cell = printable(cell);
+  }
   std::vector<std::size_t> widths(table.columns.size());
-  for (const auto& row : table.rows) {
+  for (const auto& row : rows) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
   }
-  std::string text;
-  for (const auto& row : table.rows) {
+  for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       std::string padding(widths[i] - width_of(row[i]), ' ');
@@ -84,10 +90,8 @@ std::string to_text(const Table& table) {
       line += table.columns[i] == Table::Align::left ? row[i] + padding : padding + row[i];
     }
     while (!line.empty() && line.back() == ' ') line.pop_back();
-    text += line + '\n';
+    print_exact(line);
   }
-  if (!text.empty()) text.pop_back();
-  return text;
 }
 
 std::string count_of(std::uint64_t count, std::string_view noun) {
@@ -132,7 +136,7 @@ void ProgressLine::say(std::string_view what) {
 }
 
 void ProgressLine::show(std::string_view line) {
-  std::fprintf(stderr, "\r\x1b[K%s", std::string(line.substr(0, terminal_width() - 1)).c_str());
+  std::fprintf(stderr, "\r\x1b[K%s", printable(line).substr(0, terminal_width() - 1).c_str());
   std::fflush(stderr);
   shown_ = true;
 }

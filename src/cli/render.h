@@ -10,10 +10,13 @@
 
 namespace duckback {
 
-// Results go to standard output, everything else to standard error.
+// Results go to standard output, everything else to standard error. Text goes through printable();
+// a line break in it is one of a name.
 
 // A line of the result. Throws Errc::io if it cannot be written.
 void print_result(std::string_view line);
+// The same, byte for byte: the path of a copy, which scripts use, and JSON.
+void print_exact(std::string_view line);
 // Something a person wants to know.
 void print_note(std::string_view line);
 void print_warning(std::string_view text);
@@ -26,7 +29,7 @@ struct Table {
   std::vector<Align> columns;
   std::vector<std::vector<std::string>> rows;
 };
-std::string to_text(const Table& table);
+void print_table(const Table& table);
 
 // "1 block", "1,234 blocks".
 std::string count_of(std::uint64_t count, std::string_view noun);

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "duckdb/messages.h"
 #include "io/child.h"
 #include "io/file.h"
@@ -34,19 +35,10 @@ class TempFolder {
 };
 
 bool is_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    auto first = static_cast<unsigned char>(text[at]);
-    std::size_t bytes = first < 0x80   ? 1
-                        : first < 0xc2 ? 0
-                        : first < 0xe0 ? 2
-                        : first < 0xf0 ? 3
-                        : first < 0xf5 ? 4
-                                       : 0;
-    if (bytes == 0 || text.size() - at < bytes) return false;
-    for (std::size_t next = 1; next < bytes; ++next) {
-      if ((static_cast<unsigned char>(text[at + next]) & 0xc0) != 0x80) return false;
-    }
-    at += bytes;
+  while (!text.empty()) {
+    std::size_t bytes = utf8_bytes(text);
+    if (bytes == 0) return false;
+    text.remove_prefix(bytes);
   }
   return true;
 }
