@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <ctime>
 
+#include "cli/choice.h"
 #include "cli/render.h"
 #include "cli/run.h"
 #include "cli/stop.h"
@@ -32,8 +33,10 @@ int run_copy(const CopyOptions& options) {
 
 int run_backup_duckdb(int argc, char** argv) {
   using Method = CopyOptions::Method;
+  const Choices<Method> methods = {{"cp", Method::cp}, {"attach", Method::attach}};
   StopOnSignal stop;
   CopyOptions options;
+  std::string method = "cp";
   options.stop = stop.token();
   options.step = [](const std::string& what) { log("INFO", what); };
 
@@ -42,16 +45,15 @@ int run_backup_duckdb(int argc, char** argv) {
   app.add_option("--backup", options.destination,
                  "Where to: a file, or a folder for backup-YYYYMMDD-HHMMSS.duckdb")
       ->required();
-  app.add_option("--method", options.method,
+  app.add_option("--method", method,
                  "cp: its blocks (default); attach: through DuckDB, which compacts")
-      ->transform(CLI::CheckedTransformer(
-                      std::map<std::string, Method>{{"cp", Method::cp}, {"attach", Method::attach}})
-                      .description("cp|attach"));
+      ->type_name("cp|attach");
   app.add_flag("--timestamp", options.timestamp, "Put the local time into the name");
   app.footer("Exit status: 0 done, 1 failed. `duckback copy` can do more.");
 
   try {
     app.parse(argc, argv);
+    options.method = choose("--method", methods, method);
     return run_copy(options);
   } catch (const CLI::Success& wish) {
     return app.exit(wish);

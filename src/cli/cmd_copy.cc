@@ -2,6 +2,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/choice.h"
 #include "cli/command.h"
 #include "cli/key_option.h"
 #include "cli/render.h"
@@ -12,8 +13,18 @@ namespace {
 
 using nlohmann::json;
 
+const Choices<CopyOptions::Method> kMethods = {{"cp", CopyOptions::Method::cp},
+                                               {"attach", CopyOptions::Method::attach},
+                                               {"export", CopyOptions::Method::export_parquet}};
+const Choices<CopyOptions::Verify> kLevels = {{"none", CopyOptions::Verify::none},
+                                              {"blocks", CopyOptions::Verify::blocks},
+                                              {"open", CopyOptions::Verify::open},
+                                              {"full", CopyOptions::Verify::full}};
+
 struct Arguments {
   CopyOptions copy;
+  std::string method = "cp";
+  std::string verify = "blocks";
   KeyOption key;
   bool no_clobber = false;
   std::string name;
@@ -113,6 +124,8 @@ void print_summary(const CopyResult& result) {
 
 int run(const Arguments& arguments, const Session& session) {
   CopyOptions options = arguments.copy;
+  options.method = choose("--method", kMethods, arguments.method);
+  options.verify = choose("--verify", kLevels, arguments.verify);
   options.clobber = !arguments.no_clobber;
   options.key = arguments.key.read();
   if (!arguments.name.empty()) options.name = arguments.name;
@@ -156,15 +169,6 @@ int run(const Arguments& arguments, const Session& session) {
 Run declare_copy(CLI::App& app, const Session& session) {
   auto arguments = std::make_shared<Arguments>();
   CopyOptions& copy = arguments->copy;
-  using Verify = CopyOptions::Verify;
-  using Method = CopyOptions::Method;
-  const std::map<std::string, Method> methods = {
-      {"cp", Method::cp}, {"attach", Method::attach}, {"export", Method::export_parquet}};
-  const std::map<std::string, Verify> levels = {{"none", Verify::none},
-                                                {"blocks", Verify::blocks},
-                                                {"open", Verify::open},
-                                                {"full", Verify::full}};
-
   app.add_option("SOURCE", copy.source, "The database, in use or not")->required();
   app.add_option(
          "DEST", copy.destination,
@@ -174,17 +178,17 @@ Run declare_copy(CLI::App& app, const Session& session) {
   app.add_flag("--no-clobber", arguments->no_clobber, "Refuse if the destination exists");
   app.add_flag("--keep-wal", copy.keep_wal,
                "Copy database and WAL as they are, two files, instead of folding the WAL in");
-  app.add_option("--method", copy.method,
+  app.add_option("--method", arguments->method,
                  "cp: its blocks (default); attach: through DuckDB, which compacts; "
                  "export: a folder of Parquet files")
-      ->transform(CLI::CheckedTransformer(methods).description("METHOD"));
+      ->type_name("METHOD");
   app.add_option("--storage-version", copy.storage_version,
                  "With --method attach: the copy's, as DuckDB calls it (v1.2.0, latest)");
   app.add_option("--libduckdb", arguments->library, "The DuckDB library to open copies with");
-  app.add_option("--verify", copy.verify,
+  app.add_option("--verify", arguments->verify,
                  "none; blocks: every checksum (default); open: also open it with DuckDB; "
                  "full: also read every row")
-      ->transform(CLI::CheckedTransformer(levels).description("LEVEL"));
+      ->type_name("LEVEL");
   arguments->key.declare(app);
   app.add_flag("--allow-damaged", copy.allow_damaged,
                "Keep a copy of a damaged database, marked as such (exit status 4)");

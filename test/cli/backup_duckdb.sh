@@ -18,4 +18,6 @@ expect 1 "$backup_duckdb" --db data/none.duckdb --backup data/x.duckdb
 says "ERROR"
 expect 1 "$backup_duckdb" --db data/app.duckdb
 expect 1 "$backup_duckdb" --db data/app.duckdb --backup data/x.duckdb --method rsync
+says "give one of: cp, attach"
+expect 1 "$backup_duckdb" --db data/app.duckdb --backup data/x.duckdb --method 1
 expect 0 "$backup_duckdb" -h

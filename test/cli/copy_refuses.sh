@@ -56,8 +56,24 @@ expect 1 "$duckback" copy app.duckdb /dev/null
 one_error; says "neither a file nor a folder"
 expect 2 "$duckback" copy app.duckdb
 one_error
-expect 2 "$duckback" copy app.duckdb to/x.duckdb --verify maybe
-one_error
+for value in maybe 1 "" Open; do
+  expect 2 "$duckback" copy app.duckdb to/x.duckdb --verify "$value"
+  one_error; says "--verify: there is no '$value'; give one of: none, blocks, open, full"
+done
+for value in rsync 0; do
+  expect 2 "$duckback" copy app.duckdb to/x.duckdb --method "$value"
+  one_error; says "--method: there is no '$value'; give one of: cp, attach, export"
+done
+only to hard.duckdb soft.duckdb
+
+# What DuckDB or the database does not allow: wrong usage, not a failed verification.
+expect 2 env DUCKBACK_LIBDUCKDB="$lib" "$duckback" copy app.duckdb to/x.duckdb --method attach --storage-version v99
+one_error; says "'v99' is not a known DuckDB version"
+cp "$(dirname "$DUCKBACK_DEPS")"/test/golden/v68-gcm.duckdb* .
+for what in "--verify open" "--verify full" "--method attach" "--method export"; do
+  expect 2 "$duckback" copy v68-gcm.duckdb to/x.duckdb $what
+  one_error; says "is encrypted: $what needs its key"; says "--key-file"
+done
 only to hard.duckdb soft.duckdb
 
 expect 1 "$duckback" copy missing.duckdb to/x.duckdb --json
