@@ -19,6 +19,8 @@ constexpr std::array kMeanings = {
     Meaning{"File too large", Errc::no_space},
     Meaning{"max_temp_directory_size", Errc::no_space},
     Meaning{"Conflicting lock is held", Errc::conflict},
+    Meaning{"is not a known DuckDB version", Errc::invalid},  // of a STORAGE_VERSION
+    Meaning{"Unrecognized option for attach", Errc::unsupported},
     Meaning{"newer version of DuckDB", Errc::unsupported},
     Meaning{"but we can only read version", Errc::unsupported},
     Meaning{"but only version", Errc::unsupported},

@@ -19,7 +19,9 @@ namespace fs = std::filesystem;
 // the database (newer storage, a missing extension), Errc::unverified when DuckDB finds the
 // database wrong, crashes or exceeds the timeout, Errc::no_space for a full disk, Errc::refused for
 // a missing or wrong key, Errc::conflict when another process has the file open in DuckDB,
-// Errc::not_found for a file that is not there. Interrupted when stopped. Nothing is left behind.
+// Errc::not_found for a file that is not there, Errc::invalid
+// for a storage version that the library does not know. Interrupted when stopped. Nothing is left
+// behind.
 struct WorkerOptions {
   // "" = $DUCKBACK_LIBDUCKDB, then next to the program, then the system's.
   fs::path library;

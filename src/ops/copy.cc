@@ -204,6 +204,7 @@ class Copying {
                              .progress = options_.progress,
                              .stop = options_.stop});
     const Image& image = result_.image;
+    require_key(image);
     result_.sidecar = describe(options_, image);
     result_.warnings = image.warnings;
     if (image.wal_damaged) {
@@ -218,15 +219,22 @@ class Copying {
     return sink.finish(image);
   }
 
+  void require_key(const Image& image) const {
+    if (!image.main.encryption || options_.key) return;
+    bool logical = options_.method != CopyOptions::Method::cp;
+    if (!logical && !wants_open()) return;
+    std::string what = logical ? fmt::format("--method {}", name_of(options_.method))
+                               : fmt::format("--verify {}", name_of(options_.verify));
+    throw Error(Errc::invalid,
+                "{} is encrypted: {} needs its key; give it to `duckback copy` with --key-file or "
+                "--key-env",
+                source_.string(), what);
+  }
+
   // Returns the database, with its WAL beside it.
   fs::path capture_to_scratch(const TempFolder& scratch) {
     fs::path database = scratch.path() / source_.filename();
     FileSink::Staged staged = capture_files(database);
-    if (result_.image.main.encryption && !options_.key) {
-      throw Error(Errc::invalid,
-                  "{} is encrypted: --method {} needs its key (--key-file, --key-env)",
-                  source_.string(), name_of(options_.method));
-    }
     if (options_.key && result_.image.main.encryption) {
       result_.warnings.push_back(
           "the database is encrypted, the copy is NOT: DuckDB's own crypto only reads. "
