@@ -343,8 +343,8 @@ void Capture::throw_busy() const {
   if (replaced_ > 0) what += fmt::format(", the file was replaced {} times", replaced_);
   throw Error(
       Errc::busy,
-      "no consistent image of {} within {} ({}; {}). Try again with a longer --timeout or at a "
-      "calmer time; "
+      "no consistent image of {} within {} ({}; {}). Try again with a longer "
+      "`duckback copy --timeout` or at a calmer time; "
       "or let the application help: a connection of it runs BEGIN; UPDATE any_table SET c = c "
       "WHERE false; "
       "keeps that transaction open while duckback runs, and then ROLLBACK: no checkpoint can start "
@@ -362,7 +362,8 @@ void Capture::throw_damaged(const std::vector<DamagedBlock>& blocks, std::uint64
   throw Error(Errc::corrupt,
               "{} is damaged: {} {} not match {} checksum, possibly where nothing refers to it. "
               "Your older copies "
-              "are the way back; to keep a copy of what is there, use --allow-damaged",
+              "are the way back; to keep a copy of what is there, use "
+              "`duckback copy --allow-damaged`",
               path_.string(), list, count == 1 ? "does" : "do", count == 1 ? "its" : "their");
 }
 
@@ -372,7 +373,7 @@ void Capture::throw_truncated(const BlockMap& map, const DatabaseHeader& header)
               "behind the end of the "
               "file ({} bytes), possibly where nothing refers to them. Your older copies are the "
               "way back; to keep "
-              "a copy of what is there, use --allow-damaged",
+              "a copy of what is there, use `duckback copy --allow-damaged`",
               path_.string(), header.block_count, format_bytes(header.block_bytes),
               map.used_beyond_file, database_->file().stat().bytes);
 }

@@ -61,11 +61,12 @@ std::optional<Grade> capture_opaque(CaptureState& state, Image& image) {
     bool cold = nobody_writes(database);
     if (stat_path(database.siblings().wal_checkpoint)) {
       if (cold) {
-        throw Error(Errc::unsupported,
-                    "{} was left by an interrupted checkpoint, and an encrypted database's WALs "
-                    "can only be "
-                    "put together with its key: give --key-file or --key-env",
-                    database.siblings().wal_checkpoint.string());
+        throw Error(
+            Errc::unsupported,
+            "{} was left by an interrupted checkpoint, and an encrypted database's WALs "
+            "can only be "
+            "put together with its key: give it to `duckback copy` with --key-file or --key-env",
+            database.siblings().wal_checkpoint.string());
       }
       std::this_thread::sleep_for(5ms);
       continue;

@@ -32,7 +32,7 @@ void check_entries(const WalContent& content, const fs::path& path, bool allow_d
   if (!allow_damaged) {
     throw Error(Errc::corrupt,
                 "{}. DuckDB refuses this WAL. To keep a copy up to the last whole transaction, use "
-                "--allow-damaged",
+                "`duckback copy --allow-damaged`",
                 what);
   }
   warnings.push_back(what + "; the copy ends there");

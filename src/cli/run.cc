@@ -14,7 +14,7 @@ constexpr std::string_view kProgram = "duckback";
 const char* const kExitCodes =
     "Exit status: 0 done, 1 failed, 2 wrong usage, 4 database damaged, 11 file in use,\n"
     "15 no consistent image in time, 17 no space, 18 verification failed,\n"
-    "20 version or library not supported, 130/143 stopped by a signal.";
+    "20 version or library not supported, 129/130/143 stopped by a signal.";
 
 bool has_flag(int argc, char** argv, std::string_view flag) {
   for (int i = 1; i < argc; ++i) {

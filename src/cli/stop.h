@@ -14,7 +14,7 @@ class StopOnSignal {
   ~StopOnSignal();
 
   std::stop_token token() const { return source_.get_token(); }
-  // The exit status by convention for the signal that came: 130, 143.
+  // The exit status by convention for the signal that came: 129, 130, 143.
   static int exit_status();
 
  private:

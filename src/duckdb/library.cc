@@ -15,8 +15,8 @@ namespace {
 
 constexpr const char* kFileName = "libduckdb.so";
 constexpr const char* kHelp =
-    "put libduckdb.so (DuckDB 1.1 or later) next to duckback, or name it with --libduckdb or "
-    "DUCKBACK_LIBDUCKDB";
+    "put libduckdb.so (DuckDB 1.1 or later) next to duckback, or name it with the variable "
+    "DUCKBACK_LIBDUCKDB or with --libduckdb of `duckback copy` and `duckback verify`";
 
 template <class Function>
 void resolve(void* library, const fs::path& path, const char* name, Function*& function) {

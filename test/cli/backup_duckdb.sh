@@ -21,3 +21,11 @@ expect 1 "$backup_duckdb" --db data/app.duckdb --backup data/x.duckdb --method r
 says "give one of: cp, attach"
 expect 1 "$backup_duckdb" --db data/app.duckdb --backup data/x.duckdb --method 1
 expect 0 "$backup_duckdb" -h
+
+# Advice names the program that has the option.
+printf 'x' | dd of=data/app.duckdb bs=1 seek=600000 conv=notrunc 2>dd.log
+expect 1 "$backup_duckdb" --db data/app.duckdb --backup data/x.duckdb
+says '`duckback copy --allow-damaged`'
+golden=$(dirname "$DUCKBACK_DEPS")/test/golden
+expect 1 "$backup_duckdb" --db "$golden/v68-gcm.duckdb" --backup data/x.duckdb --method attach
+says 'give it to `duckback copy` with --key-file'
