@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -34,10 +35,16 @@ struct Outcome {
   }
 };
 
-// Folders become the copies in them.
+// Folders become the copies in them, and sidecars (folder/* names them too) their copies.
 std::vector<fs::path> expand(const std::vector<std::string>& given) {
   std::vector<fs::path> paths;
   for (const std::string& path : given) {
+    if (is_sidecar_name(path)) {
+      fs::path copy = copy_of_sidecar(path);
+      bool named = std::find(given.begin(), given.end(), copy.string()) != given.end();
+      if (!named) paths.push_back(copy);
+      continue;
+    }
     if (!fs::is_directory(path) || stat_path(sidecar_path(path))) {
       paths.emplace_back(path);
       continue;

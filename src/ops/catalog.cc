@@ -73,6 +73,11 @@ bool CatalogCopy::good() const {
   return state == State::present && sidecar.damaged_blocks == 0 && !sidecar.failed;
 }
 
+bool is_sidecar_name(const fs::path& path) {
+  std::string name = path.filename().string();
+  return name.ends_with(kSidecarSuffix) && name.size() > kSidecarSuffix.size();
+}
+
 fs::path copy_of_sidecar(const fs::path& sidecar) {
   std::string path = sidecar.string();
   path.resize(path.size() - kSidecarSuffix.size());
@@ -125,7 +130,7 @@ Catalog read_catalog(const fs::path& folder) {
     try {
       std::string name = path.filename().string();
       if (name.starts_with('.')) continue;
-      if (name.ends_with(kSidecarSuffix) && name.size() > kSidecarSuffix.size()) {
+      if (is_sidecar_name(path)) {
         catalog.copies.push_back(look_at_copy(copy_of_sidecar(path)));
         continue;
       }

@@ -49,6 +49,8 @@ Catalog read_catalog(const fs::path& folder);
 // The copy at `path` as it is on disk now. Throws as load_sidecar() does.
 CatalogCopy look_at_copy(const fs::path& path);
 
+// Whether a path is that of a sidecar, by its name.
+bool is_sidecar_name(const fs::path& path);
 // The path of the copy that a sidecar is about, by the sidecar's name.
 fs::path copy_of_sidecar(const fs::path& sidecar);
 

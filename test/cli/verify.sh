@@ -12,6 +12,14 @@ grep -q '"level": *"blocks"' to/1.duckdb.duckback.json || fail "the sidecar does
 expect 0 "$duckback" verify to
 [ "$(grep -c ': good' out)" = 2 ] || fail "not both copies were verified"
 
+# The sidecars that a pattern names belong to the copies: each copy once, and one that is gone.
+expect 0 "$duckback" verify to/*
+[ "$(wc -l <out)" = 2 ] || fail "not each copy once"
+cp to/2.duckdb.duckback.json to/gone.duckdb.duckback.json
+expect 18 "$duckback" verify to/*
+grep -q 'gone.duckdb: FAILED' out || fail "the copy that is gone is not missed"
+rm to/gone.duckdb.duckback.json
+
 # Case 14: bit flips in a data block, every one named, all files checked.
 printf 'x' | dd of=to/1.duckdb bs=1 seek=20000 conv=notrunc 2>dd.log
 printf 'x' | dd of=to/1.duckdb bs=1 seek=600000 conv=notrunc 2>dd.log
