@@ -181,13 +181,22 @@ void sync_folder(const fs::path& folder) {
   }
 }
 
-void make_folders(const fs::path& folder) {
+void MadeFolders::make(const fs::path& folder) {
   fs::path made;
   for (const fs::path& part : folder) {
     made /= part;
-    if (part.empty() || ::mkdir(made.c_str(), 0700) == 0 || errno == EEXIST) continue;
-    throw_errno(errno, fmt::format("create folder {}", made.string()));
+    if (part.empty()) continue;
+    if (::mkdir(made.c_str(), 0700) == 0) {
+      made_.push_back(made);
+    } else if (errno != EEXIST) {
+      throw_errno(errno, fmt::format("create folder {}", made.string()));
+    }
   }
+}
+
+MadeFolders::~MadeFolders() {
+  // Fails for those that something is in.
+  for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) ::rmdir(folder->c_str());
 }
 
 void rename_file(const fs::path& from, const fs::path& to) {
@@ -251,6 +260,19 @@ bool is_network_filesystem(const fs::path& path) {
     if (magic == one) return true;
   }
   return false;
+}
+
+std::optional<fs::path> find_file_as_folder(const fs::path& path) {
+  fs::path begin;
+  for (auto part = path.begin(); part != path.end(); ++part) {
+    begin /= *part;
+    std::optional<FileStat> there = stat_path(begin);
+    if (!there) return std::nullopt;
+    if (!S_ISDIR(there->mode)) {
+      return std::next(part) == path.end() ? std::nullopt : std::optional(begin);
+    }
+  }
+  return std::nullopt;
 }
 
 fs::path resolve_path(const fs::path& path) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/byte_source.h"
 
@@ -74,8 +75,19 @@ class File : public ByteSource {
 
 // Makes names created, renamed or removed in `folder` durable.
 void sync_folder(const fs::path& folder);
-// Makes `folder` and what is missing above it. Mode 0700. One that exists is success.
-void make_folders(const fs::path& folder);
+// Folders made for something that may fail yet: those that are empty when the object goes, go too.
+class MadeFolders {
+ public:
+  MadeFolders() = default;
+  MadeFolders(MadeFolders&&) = default;
+  MadeFolders& operator=(MadeFolders&&) = delete;
+  ~MadeFolders();
+  // Makes `folder` and what is missing above it. Mode 0700. One that exists is success, and stays.
+  void make(const fs::path& folder);
+
+ private:
+  std::vector<fs::path> made_;  // outermost first
+};
 // rename(2); replaces `to`.
 void rename_file(const fs::path& from, const fs::path& to);
 // The same for a file or folder, but false if `to` exists.
@@ -87,6 +99,8 @@ std::uint64_t free_space(const fs::path& folder);
 bool is_memory_filesystem(const fs::path& folder);
 // The filesystem is one that other machines can write too (NFS, SMB, FUSE, …).
 bool is_network_filesystem(const fs::path& path);
+// The part of `path` that is there and no folder although more follows it; empty if there is none.
+std::optional<fs::path> find_file_as_folder(const fs::path& path);
 // The absolute path with every link followed. Errc::not_found if there is nothing.
 fs::path resolve_path(const fs::path& path);
 // The folder a path is in: "." for a bare name.

@@ -29,6 +29,10 @@ void check_source(const fs::path& source) {
         "move the WAL to a safe place",
         source.string(), wal.string(), source.string());
   }
+  if (std::optional<fs::path> file = find_file_as_folder(source)) {
+    throw Error(Errc::not_found, "{} does not exist: {} is a file, not a folder", source.string(),
+                file->string());
+  }
   throw Error(Errc::not_found, "{} does not exist", source.string());
 }
 

@@ -31,12 +31,25 @@ Destination::Destination(const std::string& given, const Rule& rule) {
                 "a destination",
                 given);
   }
+  if (std::optional<fs::path> file = find_file_as_folder(given)) {
+    throw Error(Errc::refused,
+                "cannot copy to {}: {} is a file, not a folder; choose another "
+                "destination",
+                given, file->string());
+  }
   std::string stamp = format_local_stamp(rule.now);
   std::optional<FileStat> there = stat_path(given);
   bool is_folder = there && S_ISDIR(there->mode);
   if (is_folder || given.back() == '/') {
-    make_folders(given);
+    made_.make(given);
     folder_ = follow_links(given);
+    if (stat_path(folder_ / "schema.sql") && stat_path(folder_ / "load.sql")) {
+      throw Error(
+          Errc::refused,
+          "{} holds an exported database, which is not replaced or added to; choose another "
+          "destination",
+          given);
+    }
     stem_ = "backup-" + stamp;
     extension_ = rule.extension;
     chosen_ = true;

@@ -14,7 +14,8 @@ class Destination {
     SystemTime now = std::chrono::system_clock::now();
   };
   // `given` is a file; or a folder, there or (with a slash at its end) to be made, and then the
-  // name is `backup-YYYYMMDD-HHMMSS.duckdb`. Links are followed. Throws Errc::refused for what
+  // name is `backup-YYYYMMDD-HHMMSS.duckdb`. Links are followed. A folder that was made for a copy
+  // that then did not come goes with the object. Throws Errc::refused for what
   // cannot be replaced by a copy, Errc::not_found for a file in a folder that is not there.
   Destination(const std::string& given, const Rule& rule);
 
@@ -25,6 +26,7 @@ class Destination {
   void advance();
 
  private:
+  MadeFolders made_;
   fs::path folder_;
   std::string stem_;
   std::string extension_;

@@ -48,8 +48,34 @@ TEST_F(Destinations, AFolderGetsATimeStampedName) {
     EXPECT_TRUE(destination.chosen());
     EXPECT_THAT(destination.path().filename().string(),
                 testing::MatchesRegex("backup-[0-9]{8}-[0-9]{6}\\.duckdb"));
+    EXPECT_TRUE(stat_path(given));
   }
-  EXPECT_TRUE(stat_path(folder_ / "new/er"));
+}
+
+TEST_F(Destinations, AFolderThatWasMadeForNothingGoesAgain) {
+  fs::create_directory(folder_ / "mine");
+  { Destination unused(in_folder("mine/new/er/"), {}); }
+  EXPECT_FALSE(stat_path(folder_ / "mine/new"));
+  EXPECT_TRUE(stat_path(folder_ / "mine"));
+  { Destination unused(in_folder("mine/"), {}); }
+  EXPECT_TRUE(stat_path(folder_ / "mine")) << "it was there before";
+  {
+    Destination used(in_folder("mine/new/er/"), {});
+    std::ofstream(used.path()) << "copy";
+  }
+  EXPECT_TRUE(stat_path(folder_ / "mine/new/er"));
+}
+
+TEST_F(Destinations, AFileIsNoFolder) {
+  for (const char* name : {"app.duckdb/", "app.duckdb/x", "app.duckdb/x/y/"}) {
+    try {
+      Destination(in_folder(name), {});
+      FAIL() << name;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Errc::refused);
+      EXPECT_THAT(error.what(), testing::HasSubstr("app.duckdb is a file, not a folder"));
+    }
+  }
 }
 
 TEST_F(Destinations, TheStampGoesBeforeTheExtension) {

@@ -13,6 +13,7 @@ refuses() {
 }
 refuses 1 "does not exist" missing.duckdb
 refuses 1 "is a folder" to
+refuses 1 "app.duckdb is a file, not a folder" app.duckdb/x
 : >empty.duckdb
 refuses 1 "not a DuckDB database" empty.duckdb
 echo "some text, and more of it" >text.duckdb
@@ -39,7 +40,19 @@ done
 cp other.duckdb.wal mixed.duckdb.wal
 refuses 4 "mixed.duckdb.wal belongs to" mixed.duckdb
 
-# Destinations.
+# Destinations. A folder made for a copy that did not come goes again.
+for made in new/ new/deep/er/; do
+  expect 1 "$duckback" copy text.duckdb $made
+  expect 4 "$duckback" copy stub.duckdb $made
+  [ ! -e new ] || fail "left: new"
+done
+mkdir mine
+expect 4 "$duckback" copy stub.duckdb mine/new/
+only mine ''
+for name in text.duckdb/ text.duckdb/x text.duckdb/x/; do
+  expect 1 "$duckback" copy app.duckdb $name
+  one_error; says "text.duckdb is a file, not a folder"
+done
 expect 1 "$duckback" copy app.duckdb to/none/copy.duckdb
 one_error; says "does not exist; make it"
 expect 1 "$duckback" copy app.duckdb app.duckdb

@@ -10,6 +10,15 @@ for name in one two; do
 done
 expect 0 "$duckback" verify to
 [ "$(grep -c 'only their sizes are checked' out)" = 2 ] || fail "the limits are not said"
+# Neither another export nor a copy goes into it.
+for into in to/one to/one/; do
+  for method in export cp attach; do
+    expect 1 "$duckback" copy app.duckdb $into --method $method
+    one_error; says "holds an exported database"
+  done
+done
+expect 0 "$duckback" verify to/*
+[ "$(grep -c ': good' out)" = 2 ] || fail "not each export once"
 if grep -q hash out; then fail "a hash is claimed that was not made"; fi
 echo more >>to/two/t.parquet
 expect 18 "$duckback" verify to
