@@ -20,12 +20,6 @@ using Clock = std::chrono::steady_clock;
 constexpr int kSameDamageTries = 2;
 constexpr int kUnreadableTries = 50;
 
-std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 // Where nobody can tell what a newer writer does, nothing is certified.
 std::optional<std::string> reason_against_certifying(const LiveDatabase& database) {
   const MainHeader& main = database.main();
@@ -135,8 +129,7 @@ std::optional<Image> Capture::try_cold() {
     if (!openers.writers.empty()) return false;
     // Processes that may not be looked at could have lost their lock; a file at rest says they do
     // not write.
-    return openers.all_seen ||
-           now_ns() - still.changed_ns() >= std::chrono::nanoseconds(2s).count();
+    return openers.all_seen || still.unchanged_for() >= 2s;
   };
   if (is_network_filesystem(file.path())) return std::nullopt;
   Stillness before = database_->stillness();

@@ -100,10 +100,10 @@ bool LiveWal::hides_a_flush() const {
   return last == kFlush;
 }
 
-std::int64_t Stillness::changed_ns() const {
+std::chrono::nanoseconds Stillness::unchanged_for() const {
   std::int64_t last = std::max(database.modified_ns, database.changed_ns);
   if (wal) last = std::max({last, wal->modified_ns, wal->changed_ns});
-  return last;
+  return std::chrono::system_clock::now().time_since_epoch() - std::chrono::nanoseconds(last);
 }
 
 LiveDatabase::LiveDatabase(const fs::path& given, const std::optional<std::string>& key)

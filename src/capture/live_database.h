@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -41,8 +42,8 @@ struct Stillness {
   std::optional<FileStat> wal;
   std::array<Slot, 2> slots{};
   bool operator==(const Stillness&) const = default;
-  // When any of it changed last, by the file system's clock.
-  std::int64_t changed_ns() const;
+  // Since any of it changed last, by the file system's clock.
+  std::chrono::nanoseconds unchanged_for() const;
 };
 
 // A database file that others may be writing to, seen from outside: opened once, never locked.

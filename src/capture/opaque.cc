@@ -15,12 +15,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t kPieceBytes = 4 << 20;
 constexpr auto kQuietTime = 2s;
 
-std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 // Reads the blocks piece by piece; gives those to the sink whose hash differs from the one kept.
 // Returns how many.
 std::uint64_t read_pieces(CaptureState& state, std::uint64_t bytes, std::vector<Digest>& digests) {
@@ -113,7 +107,7 @@ std::optional<Grade> capture_opaque(CaptureState& state, Image& image) {
     Clock::time_point since = Clock::now();
     bool rests = true;
     while (rests && Clock::now() - since < kQuietTime &&
-           now_ns() - still.changed_ns() < std::chrono::nanoseconds(kQuietTime).count()) {
+           still.unchanged_for() < kQuietTime) {
       state.check_stop();
       state.report({0, 0, 0, state.rounds, "the database to rest"});
       std::this_thread::sleep_for(10ms);

@@ -24,12 +24,6 @@ constexpr std::size_t kSuspectsMost = 4096;
 constexpr auto kQuietTime = 2s;
 constexpr auto kPollPause = 1ms;
 
-std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 }  // namespace
 
 void CaptureState::check_stop() const {
@@ -380,8 +374,7 @@ Round::End Round::wait_for_proof() {
     // At rest by having been watched, or by the file's times if nothing changed since before the
     // first read.
     bool at_rest = Clock::now() - still_since >= kQuietTime ||
-                   (still == before_ &&
-                    now_ns() - still.changed_ns() >= std::chrono::nanoseconds(kQuietTime).count());
+                   (still == before_ && still.unchanged_for() >= kQuietTime);
     if (!committed_wal && at_rest && !state_.options.require_certified) {
       if (sealed_ || hash_metadata() == metadata_) return End::quiet;
       return End::lost;
