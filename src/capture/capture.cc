@@ -221,7 +221,7 @@ std::optional<Target> Capture::choose_target() {
     return target;
   }
   target.slots = database_->slots();
-  bool committed = database_->wal().follow() && database_->wal().scan().header &&
+  bool committed = database_->follow_wal() && database_->wal().scan().header &&
                    (database_->wal().content().commits > 0 || database_->wal().content().marker);
   if (committed || !database_->in_place()) {
     check_foreign_wal();

@@ -547,6 +547,36 @@ TEST(Capture, AWalBesideTheLinkAndAnotherBesideTheFileIsRefused) {
               HasSubstr("cannot be told"));
 }
 
+// DuckDB up to 1.4 writes it there.
+TEST(Capture, AWalThatComesBesideTheLinkMeanwhileIsSeen) {
+  Scene scene;
+  scene.open();
+  fs::path link = scene.folder() / "link.duckdb";
+  fs::create_symlink(scene.path(), link);
+  MemorySink sink;
+  sink.at_block[300] = [&] {
+    scene.folder().put("link.duckdb.wal", WalBuilder().commit().bytes());
+  };
+  Image image = capture(link, sink, within(10s));
+  EXPECT_EQ(image.grade, Grade::certified);
+  EXPECT_EQ(image.wal_bytes, 0) << "the state before its commit";
+}
+
+TEST(Capture, AWalThatCameBesideTheLinkBelongsToTheNextRound) {
+  Scene scene;
+  scene.open();
+  fs::path link = scene.folder() / "link.duckdb";
+  fs::create_symlink(scene.path(), link);
+  MemorySink sink;
+  sink.at_block[300] = [&] {
+    scene.checkpoint({500});
+    scene.folder().put("link.duckdb.wal", WalBuilder().commit().bytes());
+  };
+  Image image = capture(link, sink, within(10s));
+  EXPECT_EQ(image.grade, Grade::certified);
+  EXPECT_EQ(sink.wal, WalBuilder().commit().bytes());
+}
+
 TEST(Capture, WhatIsNoDatabaseIsRefusedByWhatItLooksLike) {
   TestFolder folder;
   MemorySink sink;

@@ -108,6 +108,7 @@ std::chrono::nanoseconds Stillness::unchanged_for() const {
 
 LiveDatabase::LiveDatabase(const fs::path& given, const std::optional<std::string>& key)
     : given_(given),
+      resolved_(resolve_path(given)),
       file_(File::open_read(given)),
       opened_(file_.stat()),
       main_(read_settled_main_header(file_)) {
@@ -117,8 +118,21 @@ LiveDatabase::LiveDatabase(const fs::path& given, const std::optional<std::strin
       throw Error(Errc::invalid, "the key does not open {}", given.string());
     }
   }
-  siblings_ = find_siblings(given, resolve_path(given));
+  siblings_ = find_siblings(given_, resolved_);
   wal_ = std::make_unique<LiveWal>(siblings_.wal, main_.encryption, cipher_.get());
+}
+
+void LiveDatabase::look_for_wal() {
+  Siblings now = find_siblings(given_, resolved_);
+  // Without a WAL at the other end, the one that is followed may come back.
+  if (now.wal == siblings_.wal || !has_content(now.wal)) return;
+  siblings_ = std::move(now);
+  wal_ = std::make_unique<LiveWal>(siblings_.wal, main_.encryption, cipher_.get());
+}
+
+bool LiveDatabase::follow_wal() {
+  look_for_wal();
+  return wal_->follow();
 }
 
 bool LiveDatabase::in_place() const {
@@ -149,7 +163,8 @@ Slots LiveDatabase::slots() const {
               file_.name());
 }
 
-Stillness LiveDatabase::stillness() const {
+Stillness LiveDatabase::stillness() {
+  look_for_wal();
   Stillness now;
   std::array<std::uint8_t, 2 * kSlotBytes> both;
   file_.read_at(kSlotBytes, both);
@@ -162,7 +177,7 @@ Stillness LiveDatabase::stillness() const {
 
 std::optional<Slots> LiveDatabase::find_clean_point() {
   Slots before = slots();
-  if (!in_place() || !wal_->follow()) return std::nullopt;
+  if (!in_place() || !follow_wal()) return std::nullopt;
   const WalContent& content = wal_->scan();
   if (content.commits == 0 || content.bad_entry) return std::nullopt;
   if (wal_->hides_a_flush()) return std::nullopt;

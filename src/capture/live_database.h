@@ -59,6 +59,8 @@ class LiveDatabase {
   bool opaque() const { return main_.encryption.has_value() && cipher_ == nullptr; }
   const Siblings& siblings() const { return siblings_; }
   LiveWal& wal() { return *wal_; }
+  // LiveWal::follow() where DuckDB keeps the WAL now: that of a link may come at either end of it.
+  bool follow_wal();
 
   // The path still names the file that was opened.
   bool in_place() const;
@@ -66,7 +68,7 @@ class LiveDatabase {
   bool main_header_stands() const;
   // Both header slots; waits out a write to one of them. Throws Errc::corrupt if one stays wrong.
   Slots slots() const;
-  Stillness stillness() const;
+  Stillness stillness();
 
   // A moment at which no checkpoint of the generation that is returned had begun: the same header
   // before and after, database and WAL in place, a commit in the WAL and no marker behind it. Empty
@@ -74,7 +76,10 @@ class LiveDatabase {
   std::optional<Slots> find_clean_point();
 
  private:
+  void look_for_wal();
+
   fs::path given_;
+  fs::path resolved_;
   File file_;
   FileStat opened_;
   MainHeader main_;

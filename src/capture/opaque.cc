@@ -67,7 +67,7 @@ std::optional<Grade> capture_opaque(CaptureState& state, Image& image) {
     }
 
     Target target;
-    if (database.wal().follow() && database.wal().scan().header) {
+    if (database.follow_wal() && database.wal().scan().header) {
       const WalContent& wal = database.wal().content();
       // A last entry as long as a marker may be one: wait for what comes. At rest DuckDB itself can
       // tell.
@@ -106,8 +106,7 @@ std::optional<Grade> capture_opaque(CaptureState& state, Image& image) {
     if (still.slots != before.slots || still.database.bytes != before.database.bytes) continue;
     Clock::time_point since = Clock::now();
     bool rests = true;
-    while (rests && Clock::now() - since < kQuietTime &&
-           still.unchanged_for() < kQuietTime) {
+    while (rests && Clock::now() - since < kQuietTime && still.unchanged_for() < kQuietTime) {
       state.check_stop();
       state.report({0, 0, 0, state.rounds, "the database to rest"});
       std::this_thread::sleep_for(10ms);

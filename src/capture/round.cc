@@ -79,7 +79,7 @@ Round::End Round::run_live() {
 
 // What the mutation run switches on: the WAL's end chosen after the blocks were read,
 void Round::mutate_wal() {
-  if (!database_.wal().follow()) return;
+  if (!database_.follow_wal()) return;
   const WalContent& content = database_.wal().scan();
   if (!content.header) return;
   target_.wal.clear();
@@ -369,7 +369,7 @@ Round::End Round::wait_for_proof() {
       still_since = Clock::now();
     }
     bool committed_wal =
-        database_.wal().follow() && database_.wal().scan().header &&
+        database_.follow_wal() && database_.wal().scan().header &&
         (database_.wal().content().commits > 0 || database_.wal().content().marker);
     // At rest by having been watched, or by the file's times if nothing changed since before the
     // first read.

@@ -101,9 +101,8 @@ Target cold_target(LiveDatabase& database, LiveWal& checkpoint_wal, bool allow_d
   target.slots = database.slots();
   const DatabaseHeader& header = target.header();
   const Siblings& siblings = database.siblings();
-  LiveWal& wal = database.wal();
 
-  bool has_wal = wal.follow() && wal.scan().header.has_value();
+  bool has_wal = database.follow_wal() && database.wal().scan().header.has_value();
   bool has_checkpoint_wal = checkpoint_wal.follow() && checkpoint_wal.scan().header.has_value();
   auto add_checkpoint_wal = [&](std::uint64_t iteration) {
     const WalContent& content = checkpoint_wal.content();
@@ -122,6 +121,7 @@ Target cold_target(LiveDatabase& database, LiveWal& checkpoint_wal, bool allow_d
     if (has_checkpoint_wal) add_checkpoint_wal(header.iteration);
     return target;
   }
+  const LiveWal& wal = database.wal();
   const WalContent& content = wal.content();
   check_wal_identifier(database, *content.header, siblings.wal);
   std::optional<std::uint64_t> iteration = content.header->iteration;
