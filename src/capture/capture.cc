@@ -124,7 +124,8 @@ Image Capture::run() {
 std::optional<Image> Capture::try_cold() {
   const File& file = database_->file();
   auto nobody_writes = [&](const Stillness& still) {
-    if (find_lock_holder(file, LockKind::writing) || !database_->in_place()) return false;
+    LockState lock = look_at_lock(file, LockKind::writing);
+    if (lock.holder || !lock.known || !database_->in_place()) return false;
     Openers openers = find_openers(still.database);
     if (!openers.writers.empty()) return false;
     // Processes that may not be looked at could have lost their lock; a file at rest says they do

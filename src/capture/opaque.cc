@@ -39,7 +39,8 @@ std::uint64_t read_pieces(CaptureState& state, std::uint64_t bytes, std::vector<
 
 bool nobody_writes(const LiveDatabase& database) {
   if (is_network_filesystem(database.file().path())) return false;
-  if (find_lock_holder(database.file(), LockKind::writing)) return false;
+  LockState lock = look_at_lock(database.file(), LockKind::writing);
+  if (lock.holder || !lock.known) return false;
   Openers openers = find_openers(database.file().stat());
   return openers.writers.empty() && openers.all_seen;
 }

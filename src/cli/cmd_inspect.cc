@@ -82,6 +82,7 @@ json to_json(const Inspection& report) {
                  {"pairing", nullptr},
                  {"writer", to_json(report.writer)},
                  {"reader", to_json(report.reader)},
+                 {"locks_known", report.locks_known},
                  {"open_for_writing", json::array()},
                  {"all_processes_seen", report.openers.all_seen},
                  {"network_filesystem", report.network_filesystem},
@@ -207,6 +208,8 @@ void describe_users(const Inspection& report, Rows& rows) {
   } else if (report.reader) {
     rows.emplace_back("in use",
                       fmt::format("{} holds a lock for reading", to_text(*report.reader)));
+  } else if (!report.locks_known) {
+    rows.emplace_back("in use", "cannot be told: the system does not say who holds a lock here");
   } else {
     rows.emplace_back("in use", "nobody holds a lock");
   }

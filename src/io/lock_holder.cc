@@ -75,14 +75,18 @@ std::optional<bool> has_open_for_writing(pid_t pid, const FileStat& file) {
 
 }  // namespace
 
-std::optional<Process> find_lock_holder(const File& file, LockKind kind) {
+LockState look_at_lock(const File& file, LockKind kind) {
   struct flock lock {};
   // What would keep us from this lock: reading is kept out by writers only.
   lock.l_type = kind == LockKind::writing ? F_RDLCK : F_WRLCK;
   lock.l_whence = SEEK_SET;
-  if (::fcntl(file.descriptor(), F_GETLK, &lock) != 0) return std::nullopt;
-  if (lock.l_type == F_UNLCK) return std::nullopt;
-  return describe(lock.l_pid);
+  if (::fcntl(file.descriptor(), F_GETLK, &lock) != 0) return {.holder = {}, .known = false};
+  if (lock.l_type == F_UNLCK) return {};
+  return {.holder = describe(lock.l_pid)};
+}
+
+std::optional<Process> find_lock_holder(const File& file, LockKind kind) {
+  return look_at_lock(file, kind).holder;
 }
 
 Openers find_openers(const FileStat& file) {

@@ -19,6 +19,12 @@ enum class LockKind {
 };
 // Who holds a lock on the file (DuckDB takes one for as long as it has a database open). Asks with
 // F_GETLK on `file` itself: takes no lock, so releases none.
+struct LockState {
+  std::optional<Process> holder;
+  bool known = true;  // false: the system did not tell, as on some filesystems
+};
+LockState look_at_lock(const File& file, LockKind kind);
+// The holder as far as it is known, for who does not rely on there being none.
 std::optional<Process> find_lock_holder(const File& file, LockKind kind);
 
 struct Openers {

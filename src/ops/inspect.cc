@@ -96,7 +96,9 @@ Inspection look_once(const File& file, const fs::path& given, const fs::path& re
   report.path = resolved;
   report.file = file.stat();
   report.network_filesystem = is_network_filesystem(resolved);
-  report.writer = find_lock_holder(file, LockKind::writing);
+  LockState lock = look_at_lock(file, LockKind::writing);
+  report.writer = lock.holder;
+  report.locks_known = lock.known;
   if (!report.writer) report.reader = find_lock_holder(file, LockKind::any);
   report.openers = find_openers(report.file);
   std::unique_ptr<BlockCipher> cipher;

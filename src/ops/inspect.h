@@ -47,6 +47,7 @@ struct Inspection {
 
   std::optional<Process> writer;  // holds DuckDB's lock for writing
   std::optional<Process> reader;  // holds one for reading
+  bool locks_known = true;        // false: the system did not tell
   Openers openers;
   bool network_filesystem = false;  // locks of other machines may be invisible
 
