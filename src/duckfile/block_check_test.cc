@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "test/support/tiny_database.h"
+#include "test/support/duckfile_builder.h"
 
 namespace duckback {
 namespace {

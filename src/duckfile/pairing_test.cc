@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "test/support/tiny_database.h"
+#include "test/support/duckfile_builder.h"
 
 namespace duckback {
 namespace {
@@ -27,19 +27,14 @@ Pairing judge(const TinyDatabase& database, const Bytes& wal) {
   return judge_pairing(main, &slots->header(), scanner.scan());
 }
 
-Bytes with_commit(Bytes wal) {
-  test::append_wal_commit(wal);
-  return wal;
-}
-
 TEST(Pairing, IdentifierAndIterationProveAPair) {
-  EXPECT_EQ(judge(kModern, with_commit(test::wal_header(kId, 9))).verdict, Verdict::fits);
+  EXPECT_EQ(judge(kModern, test::WalBuilder(kId, 9).commit().bytes()).verdict, Verdict::fits);
 }
 
 // Case 6.
 TEST(Pairing, AWalOfAnotherIterationIsWrongInBothDirectionsAndBothAreNamed) {
   for (std::uint64_t other : {8, 10}) {
-    Pairing pairing = judge(kModern, with_commit(test::wal_header(kId, other)));
+    Pairing pairing = judge(kModern, test::WalBuilder(kId, other).commit().bytes());
     EXPECT_EQ(pairing.verdict, Verdict::wrong);
     EXPECT_THAT(pairing.explanation, AllOf(HasSubstr(fmt::format("continues iteration {}", other)),
                                            HasSubstr("is at iteration 9")));
@@ -48,7 +43,7 @@ TEST(Pairing, AWalOfAnotherIterationIsWrongInBothDirectionsAndBothAreNamed) {
 
 // Case 7.
 TEST(Pairing, AWalOfAnotherDatabaseIsWrong) {
-  Pairing pairing = judge(kModern, with_commit(test::wal_header(DatabaseId{7}, 9)));
+  Pairing pairing = judge(kModern, test::WalBuilder(DatabaseId{7}, 9).commit().bytes());
   EXPECT_EQ(pairing.verdict, Verdict::wrong);
   EXPECT_THAT(pairing.explanation,
               AllOf(HasSubstr("another database"), HasSubstr("010203c8"), HasSubstr("0700")));
@@ -56,21 +51,21 @@ TEST(Pairing, AWalOfAnotherDatabaseIsWrong) {
 
 // Cases 4, 5 and 7: below 67 the files do not say.
 TEST(Pairing, BelowStorageVersion67NothingCanBeProven) {
-  EXPECT_EQ(judge(TinyDatabase(), with_commit(test::wal_header())).verdict, Verdict::unprovable);
+  EXPECT_EQ(judge(TinyDatabase(), test::WalBuilder().commit().bytes()).verdict,
+            Verdict::unprovable);
 }
 
 TEST(Pairing, AWalThatTheDatabaseContainsAlreadyIsNotWrong) {
-  Bytes wal = with_commit(test::wal_header(kId, 8));
+  Bytes wal = test::WalBuilder(kId, 8).commit().checkpoint(3, 0).bytes();
   TinyDatabase database = kModern;
   database.catalog_sub_block = 0;  // the pointer of the root is the block id
-  test::append_wal_marker(wal, 3);
   EXPECT_EQ(judge(database, wal).verdict, Verdict::contained);
   database.iteration = 10;
   EXPECT_EQ(judge(database, wal).verdict, Verdict::wrong);
 }
 
 TEST(Pairing, AWalWithoutCommitsCannotHarm) {
-  EXPECT_EQ(judge(kModern, test::wal_header(DatabaseId{7}, 3)).verdict, Verdict::nothing);
+  EXPECT_EQ(judge(kModern, test::WalBuilder(DatabaseId{7}, 3).bytes()).verdict, Verdict::nothing);
   EXPECT_EQ(judge(kModern, {}).verdict, Verdict::nothing);
 }
 

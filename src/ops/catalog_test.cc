@@ -71,7 +71,7 @@ TEST(Catalog, TellsHowACopyDiffersFromItsSidecar) {
   EXPECT_THAT(only().problem, HasSubstr("its WAL is gone"));
 
   folder.add("a.duckdb", "2026-11-03T00:00:00Z");
-  folder.put("a.duckdb.wal", test::wal_header());
+  folder.put("a.duckdb.wal", test::WalBuilder().bytes());
   EXPECT_THAT(only().problem, HasSubstr("a WAL lies beside"));
 
   remove_file(folder / "a.duckdb.wal");

@@ -81,7 +81,7 @@ TEST(Forget, NothingIsRemovedThatDuckbackDidNotWrite) {
   folder.put("notes.txt", as_bytes("hello"));
   File::open_write(folder.add("1.duckdb", "2026-11-01T00:00:00Z")).truncate(300'000);
   folder.add("2.duckdb", "2026-11-02T00:00:00Z");
-  folder.put("2.duckdb.wal", test::wal_header());
+  folder.put("2.duckdb.wal", test::WalBuilder().bytes());
   folder.add("3.duckdb", "2026-11-03T00:00:00Z");
   std::vector<std::string> before = folder.names();
   ForgetReport report = forget_in(folder, {.last = 1});

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "test/support/duckfile_builder.h"
 #include "test/support/test_folder.h"
-#include "test/support/tiny_database.h"
 
 namespace duckback {
 namespace {
@@ -50,9 +50,7 @@ TEST(Inspect, ShowsTheWalAndWhetherItBelongs) {
   DatabaseId id = {1};
   fs::path path = folder.put(
       "app.duckdb", TinyDatabase{.version = 68, .serialization = 7, .identifier = id}.build());
-  Bytes wal = test::wal_header(id, 4);
-  test::append_wal_commit(wal);
-  test::append_wal_commit(wal);
+  Bytes wal = test::WalBuilder(id, 4).commit().commit().bytes();
   folder.put("app.duckdb.wal", wal);
   Inspection report = inspect(path, std::nullopt);
   EXPECT_EQ(report.wal->content.commits, 2u);
@@ -127,7 +125,7 @@ TEST(Inspect, SaysWhatAFileIsThatIsNoDatabase) {
 // Case 8.
 TEST(Inspect, AWalWithoutItsDatabaseIsWarnedAbout) {
   test::TestFolder folder;
-  folder.put("app.duckdb.wal", test::wal_header());
+  folder.put("app.duckdb.wal", test::WalBuilder().bytes());
   EXPECT_THAT(error_of(folder / "app.duckdb"), HasSubstr("do not open"));
 }
 

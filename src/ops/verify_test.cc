@@ -130,10 +130,8 @@ TEST(Verify, FreeBlocksOfABloatedFileAreNotChecked) {
 TEST(Verify, AnIncompleteLastWalEntryIsSaidAndTheCommitsBeforeItCount) {
   CopyFolder folder;
   fs::path path = folder.put("1.duckdb", TinyDatabase().build());
-  Bytes wal = test::wal_header();
-  test::append_wal_commit(wal);
-  std::size_t end = wal.size();
-  test::append_wal_commit(wal);
+  std::size_t end = test::WalBuilder().commit().size();
+  Bytes wal = test::WalBuilder().commit().commit().bytes();
   for (std::size_t cut = end + 1; cut < wal.size(); ++cut) {
     folder.put("1.duckdb.wal", ByteView(wal).first(cut));
     VerifyReport report = verify(path, {});
@@ -147,10 +145,8 @@ TEST(Verify, AnIncompleteLastWalEntryIsSaidAndTheCommitsBeforeItCount) {
 TEST(Verify, AFlippedWalByteIsFoundWithItsPositionAndTheGoodCommits) {
   CopyFolder folder;
   fs::path path = folder.put("1.duckdb", TinyDatabase().build());
-  Bytes wal = test::wal_header();
-  test::append_wal_commit(wal);
-  std::size_t second = wal.size();
-  test::append_wal_commit(wal);
+  std::size_t second = test::WalBuilder().commit().size();
+  Bytes wal = test::WalBuilder().commit().commit().bytes();
   wal[second + 20] ^= 1;
   folder.put("1.duckdb.wal", wal);
   VerifyReport report = verify(path, {});
@@ -166,13 +162,11 @@ TEST(Verify, AWalThatDoesNotBelongFailsAndBothSidesAreNamed) {
   DatabaseId id = {1};
   TinyDatabase modern{.version = 68, .serialization = 7, .iteration = 9, .identifier = id};
   fs::path path = folder.put("1.duckdb", modern.build());
-  Bytes wal = test::wal_header(id, 8);
-  test::append_wal_commit(wal);
+  Bytes wal = test::WalBuilder(id, 8).commit().bytes();
   folder.put("1.duckdb.wal", wal);
   EXPECT_THAT(findings_of(verify(path, {})),
               ElementsAre(AllOf(HasSubstr("iteration 8"), HasSubstr("iteration 9"))));
-  wal = test::wal_header(DatabaseId{2}, 9);
-  test::append_wal_commit(wal);
+  wal = test::WalBuilder(DatabaseId{2}, 9).commit().bytes();
   folder.put("1.duckdb.wal", wal);
   EXPECT_THAT(findings_of(verify(path, {})), ElementsAre(HasSubstr("another database")));
 }
@@ -181,8 +175,7 @@ TEST(Verify, AWalThatDoesNotBelongFailsAndBothSidesAreNamed) {
 TEST(Verify, BelowStorageVersion67APairCannotBeProvenAndThatIsSaid) {
   CopyFolder folder;
   fs::path path = folder.put("1.duckdb", TinyDatabase().build());
-  Bytes wal = test::wal_header();
-  test::append_wal_commit(wal);
+  Bytes wal = test::WalBuilder().commit().bytes();
   folder.put("1.duckdb.wal", wal);
   VerifyReport report = verify(path, {});
   EXPECT_TRUE(report.good());
@@ -192,7 +185,7 @@ TEST(Verify, BelowStorageVersion67APairCannotBeProvenAndThatIsSaid) {
 TEST(Verify, ACopyThatDuckDBOpenedSinceIsNotTheCopyAnyMore) {
   CopyFolder folder;
   fs::path path = folder.add("1.duckdb", kTime);
-  folder.put("1.duckdb.wal", test::wal_header());
+  folder.put("1.duckdb.wal", test::WalBuilder().bytes());
   EXPECT_THAT(findings_of(verify(path, {})), ElementsAre(HasSubstr("a WAL lies beside")));
 }
 
@@ -232,7 +225,7 @@ TEST(Verify, AHeaderThatClaimsImpossiblyManyBlocksIsAFindingNotAnAllocation) {
   Bytes file = database.build();
   for (std::uint64_t slot : {1, 2}) {
     store_le(file.data() + slot * kSlotBytes + 32, std::uint64_t{1} << 44);
-    TinyDatabase::seal(file, slot * kSlotBytes, kSlotBytes);
+    test::fix_checksum(MutableBytes(file).subspan(slot * kSlotBytes, kSlotBytes));
   }
   EXPECT_THAT(findings_of(verify(folder.put("1.duckdb", file), {})),
               ElementsAre(HasSubstr("claims 17592186044416 blocks")));

@@ -5,8 +5,8 @@
 
 #include "base/hash.h"
 #include "ops/sidecar.h"
+#include "test/support/duckfile_builder.h"
 #include "test/support/test_folder.h"
-#include "test/support/tiny_database.h"
 
 namespace duckback::test {
 
@@ -36,8 +36,7 @@ class CopyFolder : public TestFolder {
     sidecar.needs = "DuckDB 1.0";
     sidecar.damaged_blocks = options.damaged_blocks;
     if (options.with_wal) {
-      Bytes wal = wal_header();
-      append_wal_commit(wal);
+      Bytes wal = WalBuilder().commit().bytes();
       sidecar.wal = Sidecar::Wal{name + ".wal", wal.size(), hex_of(wal)};
       put(name + ".wal", wal);
     }

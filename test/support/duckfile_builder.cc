@@ -209,6 +209,40 @@ Bytes DatabaseBuilder::file() const {
   return bytes;
 }
 
+Bytes TinyDatabase::build() const {
+  Bytes file =
+      main_header({.version = version, .library_version = "v1.5.6", .identifier = identifier});
+  DatabaseHeader header{.iteration = iteration - 1,
+                        .meta_block = pointer(metadata_block, catalog_sub_block),
+                        .free_list = metadata_block,
+                        .block_count = block_count,
+                        .block_bytes = kBlockBytes,
+                        .vector_size = 2048,
+                        .serialization = serialization};
+  append(file, ByteView(slot(header)));
+  ++header.iteration;
+  append(file, ByteView(slot(header)));
+
+  Bytes free_list;
+  append(free_list, kNoPointer);
+  append(free_list, ByteView(free_list_bytes({.free = {free.begin(), free.end()},
+                                              .multi_use = {},
+                                              .metadata = {{metadata_block, ~std::uint64_t{3}}}})));
+  for (std::uint64_t id = 0; id < file_blocks; ++id) {
+    if (free.contains(id)) {
+      file.resize(file.size() + kBlockBytes);
+      continue;
+    }
+    Bytes payload(kBlockBytes - 8);
+    for (std::size_t at = 0; at < payload.size(); ++at) {
+      payload[at] = static_cast<std::uint8_t>(id * 31 + at * 7);
+    }
+    if (id == metadata_block) std::copy(free_list.begin(), free_list.end(), payload.begin());
+    append(file, ByteView(block(payload, kBlockBytes)));
+  }
+  return file;
+}
+
 WalBuilder::WalBuilder(std::optional<DatabaseId> identifier, std::uint64_t iteration,
                        Sealer* sealer)
     : sealer_(sealer) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "duckfile/free_list.h"
@@ -74,6 +75,23 @@ class DatabaseBuilder {
   Bytes& payload_of(std::uint64_t id);
   Sealer* sealer_;
   std::vector<Bytes> payloads_;
+};
+
+// A whole database file that is right as far as blocks, headers and free list go; its blocks hold
+// no tables. For tests that need to bend single bytes; DuckDB's own files are in test/golden.
+struct TinyDatabase {
+  std::uint64_t version = 64;
+  std::uint64_t serialization = 1;
+  std::uint64_t iteration = 5;  // of the second slot, the active one
+  DatabaseId identifier{};
+  std::uint64_t block_count = 8;
+  std::uint64_t metadata_block = 3;     // holds the free list in its first sub-block
+  std::uint64_t catalog_sub_block = 1;  // where in it the catalog root is
+  std::set<std::uint64_t> free = {2, 6};
+  std::uint64_t file_blocks = 8;  // a free tail may be cut off
+  static constexpr std::uint32_t kBlockBytes = 16 * 1024;
+
+  Bytes build() const;
 };
 
 inline std::uint64_t pointer(std::uint64_t id, std::uint64_t sub_block) {
