@@ -137,7 +137,7 @@ class Copying {
   }
 
   void copy_blocks() {
-    FileSink::Staged staged = capture_files(destination_.path());
+    FileSink::Staged staged = capture_files(destination_.path(), FileSink::Purpose::publish);
     if (staged.wal && !options_.keep_wal) settle(staged);
     if (wants_open() && !result_.sidecar.settled) verify_by_opening(staged);
     publish_files(staged);
@@ -196,9 +196,9 @@ class Copying {
     sidecar.file = destination_.path().filename().string();
   }
 
-  FileSink::Staged capture_files(const fs::path& destination) {
+  FileSink::Staged capture_files(const fs::path& destination, FileSink::Purpose purpose) {
     step(fmt::format("capturing {}", source_.string()));
-    FileSink sink(destination);
+    FileSink sink(destination, purpose);
     result_.image = capture(source_, sink,
                             {.timeout = options_.timeout,
                              .require_certified = options_.require_certified,
@@ -219,7 +219,7 @@ class Copying {
     if (options_.verify != CopyOptions::Verify::none && image.damaged_blocks == 0 && image.header) {
       result_.sidecar.verified = Sidecar::Verified{result_.sidecar.time, "blocks"};
     }
-    step("making the copy durable");
+    if (purpose == FileSink::Purpose::publish) step("making the copy durable");
     return sink.finish(image);
   }
 
@@ -238,7 +238,7 @@ class Copying {
   // Returns the database, with its WAL beside it.
   fs::path capture_to_scratch(const TempFolder& scratch) {
     fs::path database = scratch.path() / source_.filename();
-    FileSink::Staged staged = capture_files(database);
+    FileSink::Staged staged = capture_files(database, FileSink::Purpose::scratch);
     if (options_.key && result_.image.main.encryption) {
       result_.warnings.push_back(
           "the database is encrypted, the copy is NOT: DuckDB's own crypto only reads. "

@@ -110,8 +110,9 @@ Digest hash_file(const File& file) {
 
 }  // namespace
 
-FileSink::FileSink(const fs::path& destination)
+FileSink::FileSink(const fs::path& destination, Purpose purpose)
     : destination_(destination),
+      purpose_(purpose),
       database_(TempFile::beside(destination)),
       writer_(std::make_unique<Stage>([this](const Piece& piece) { write(piece); })),
       hasher_(std::make_unique<Stage>([this](const Piece& piece) { hash(piece); })) {}
@@ -173,8 +174,8 @@ void FileSink::write_blocks(std::uint64_t offset, Bytes&& blocks) {
     }
     buffer_done_.notify_one();
   });
-  writer_->push({offset, shared});
-  hasher_->push({offset, std::move(shared)});
+  if (purpose_ == Purpose::publish) hasher_->push({offset, shared});
+  writer_->push({offset, std::move(shared)});
 }
 
 void FileSink::write(const Piece& piece) {
@@ -185,7 +186,9 @@ void FileSink::write(const Piece& piece) {
     if (file.read_at(piece.offset, before_) == before_.size() && before_ == *piece.bytes) return;
   }
   file.write_at(piece.offset, *piece.bytes);
-  file.start_writeback(piece.offset, piece.bytes->size());
+  if (purpose_ == Purpose::publish) {
+    file.start_writeback(piece.offset, piece.bytes->size());
+  }
 }
 
 void FileSink::hash(const Piece& piece) {
@@ -239,6 +242,12 @@ FileSink::Staged FileSink::finish(const Image& image) {
   file.write_at(0, image.head);
   file.truncate(image.file_bytes);
 
+  if (purpose_ == Purpose::scratch) {
+    StagedFile database{std::move(database_), image.file_bytes, {}};
+    std::optional<StagedFile> wal;
+    if (image.wal_bytes > 0) wal = StagedFile{std::move(*wal_), wal_bytes_, {}};
+    return {.database = std::move(database), .wal = std::move(wal)};
+  }
   Digest digest;
   if (in_order_ && !cloned_ && image.head == head_ && hashed_ <= image.file_bytes) {
     hash_.update_zeros(image.file_bytes - hashed_);

@@ -24,7 +24,10 @@ struct StagedFile {
 // that little is left to do at the end. Memory: kInFlightMost buffers of the capture's size.
 class FileSink : public ImageSink {
  public:
-  explicit FileSink(const fs::path& destination);
+  // A copy to publish is hashed and durable; one to work on is neither, and is not pushed to the
+  // disk: 1 GiB costs 0.9 s less (bench, "logical copy").
+  enum class Purpose { publish, scratch };
+  explicit FileSink(const fs::path& destination, Purpose purpose = Purpose::publish);
   ~FileSink() override;
 
   void begin(std::uint64_t file_bytes, ByteView head) override;
@@ -37,7 +40,7 @@ class FileSink : public ImageSink {
     StagedFile database;
     std::optional<StagedFile> wal;  // where the image has one
   };
-  // Both files as the image says, durable on return. The sink is done then.
+  // Both files as the image says. The sink is done then.
   Staged finish(const Image& image);
 
  private:
@@ -55,6 +58,7 @@ class FileSink : public ImageSink {
   void erase_stale();
 
   fs::path destination_;
+  Purpose purpose_;
   TempFile database_;
   std::optional<TempFile> wal_;
   Blake3 wal_hash_;
