@@ -15,10 +15,20 @@ int exit_status(Errc code) {
       return 2;
     case Errc::corrupt:
       return 4;
+    case Errc::no_repository:
+      return 10;
     case Errc::conflict:
       return 11;
+    case Errc::wrong_password:
+      return 12;
+    case Errc::no_snapshot:
+      return 13;
+    case Errc::damaged:
+      return 14;
     case Errc::busy:
       return 15;
+    case Errc::unavailable:
+      return 16;
     case Errc::no_space:
       return 17;
     case Errc::unverified:
@@ -49,6 +59,16 @@ std::string_view name_of(Errc code) {
       return "no_space";
     case Errc::unverified:
       return "unverified";
+    case Errc::no_repository:
+      return "no_repository";
+    case Errc::wrong_password:
+      return "wrong_password";
+    case Errc::no_snapshot:
+      return "no_snapshot";
+    case Errc::damaged:
+      return "damaged";
+    case Errc::unavailable:
+      return "unavailable";
     case Errc::io:
       return "io";
   }

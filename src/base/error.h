@@ -11,16 +11,21 @@ namespace duckback {
 
 // Why something failed, as far as somebody acts on the difference.
 enum class Errc {
-  invalid,      // the request makes no sense: a bad flag, a bad value
-  not_found,    // the named file does not exist
-  refused,      // the request is clear and must not be done: not a database, target in use
-  conflict,     // somebody else holds the file
-  corrupt,      // bytes contradict their checksum or their format
-  unsupported,  // well-formed, but newer than this program, or needs something it lacks
-  busy,         // the database changed too fast for a consistent image
-  no_space,     // the disk is full
-  unverified,   // the finished thing does not prove what it should
-  io,           // the operating system refused
+  invalid,         // the request makes no sense: a bad flag, a bad value
+  not_found,       // the named file does not exist
+  refused,         // the request is clear and must not be done: not a database, target in use
+  conflict,        // somebody else holds the file
+  corrupt,         // bytes of a database contradict their checksum or their format
+  unsupported,     // well-formed, but newer than this program, or needs something it lacks
+  busy,            // the database changed too fast for a consistent image
+  no_space,        // the disk is full
+  unverified,      // the finished thing does not prove what it should
+  no_repository,   // there is none where it was looked for
+  wrong_password,  // the password opens no key of the repository
+  no_snapshot,     // no snapshot, or more than one, fits the name
+  damaged,         // an object of the repository is missing, or contradicts its name or format
+  unavailable,     // the storage does not answer; may work when tried again
+  io,              // the operating system refused
 };
 
 // The exit status of the process for a code; the only such table.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/error.h"
+
 namespace duckback {
 
 struct Blake3::State {
@@ -11,6 +13,12 @@ struct Blake3::State {
 };
 
 Blake3::Blake3() : state_(std::make_unique<State>()) { blake3_hasher_init(&state_->hasher); }
+Blake3 Blake3::keyed(ByteView key) {
+  DUCKBACK_ASSERT(key.size() == BLAKE3_KEY_LEN);
+  Blake3 hash;
+  blake3_hasher_init_keyed(&hash.state_->hasher, key.data());
+  return hash;
+}
 Blake3::~Blake3() = default;
 Blake3::Blake3(Blake3&&) noexcept = default;
 Blake3& Blake3::operator=(Blake3&&) noexcept = default;
@@ -32,6 +40,13 @@ Digest Blake3::digest() const {
   Digest digest;
   blake3_hasher_finalize(&state_->hasher, digest.data(), digest.size());
   return digest;
+}
+
+void derive_key(std::string_view purpose, ByteView material, MutableBytes to) {
+  blake3_hasher hasher;
+  blake3_hasher_init_derive_key_raw(&hasher, purpose.data(), purpose.size());
+  blake3_hasher_update(&hasher, material.data(), material.size());
+  blake3_hasher_finalize(&hasher, to.data(), to.size());
 }
 
 std::string to_hex(ByteView bytes) {

@@ -14,6 +14,8 @@ using Digest = std::array<std::uint8_t, 32>;
 class Blake3 {
  public:
   Blake3();
+  // Keyed with 32 bytes.
+  static Blake3 keyed(ByteView key);
   ~Blake3();
   Blake3(Blake3&&) noexcept;
   Blake3& operator=(Blake3&&) noexcept;
@@ -26,6 +28,9 @@ class Blake3 {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// BLAKE3's key derivation: fills `to` from key material, for one purpose only.
+void derive_key(std::string_view purpose, ByteView material, MutableBytes to);
 
 std::string to_hex(ByteView bytes);
 

@@ -22,6 +22,23 @@ TEST(Hash, IsBlake3) {
             "2d3adedff11b61f14c886e35afa036736dcd87a74d27b5c1510225d0f592e213");
 }
 
+TEST(Hash, KeyedAndDerivingModesAreBlake3s) {
+  // The published test vectors' key and context.
+  ByteView key = as_bytes("whats the Elvish word for friend");
+  std::string_view purpose = "BLAKE3 2019-12-27 16:29:52 test vectors context";
+  Blake3 keyed = Blake3::keyed(key);
+  EXPECT_EQ(to_hex(keyed.digest()),
+            "92b2b75604ed3c761f9d6f62392c8a9227ad0ea3f09573e783f1498a4ed60d26");
+  keyed.update(vector_input(1));
+  EXPECT_EQ(to_hex(keyed.digest()),
+            "6d7878dfff2f485635d39013278ae14f1454b8c0a3a2d34bc1ab38228a80c95b");
+  Digest derived;
+  derive_key(purpose, {}, derived);
+  EXPECT_EQ(to_hex(derived), "2cc39783c223154fea8dfb7c1b1660f2ac2dcbd1c1de8277b0b0dd39b7e50d7d");
+  derive_key(purpose, vector_input(1), derived);
+  EXPECT_EQ(to_hex(derived), "b3e2e340a117a499c6cf2398a19ee0d29cca2bb7404c73063382693bf66cb06c");
+}
+
 TEST(Hash, PiecesGiveTheHashOfTheWhole) {
   Bytes input = vector_input(100'000);
   Blake3 whole;

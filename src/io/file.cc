@@ -160,6 +160,21 @@ void File::copy_from(const File& source) const {
   }
 }
 
+void File::punch_hole(std::uint64_t offset, std::uint64_t bytes) const {
+  int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+  if (::fallocate(descriptor_, mode, static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0) {
+    return;
+  }
+  if (errno != EOPNOTSUPP && errno != ENOSYS) {
+    throw_errno(errno, fmt::format("make a hole in {}", name()));
+  }
+  static const Bytes zeros(1 << 20);
+  std::uint64_t end = std::min(offset + bytes, size());
+  for (; offset < end; offset += std::min<std::uint64_t>(zeros.size(), end - offset)) {
+    write_at(offset, ByteView(zeros).first(std::min<std::uint64_t>(zeros.size(), end - offset)));
+  }
+}
+
 void File::start_writeback(std::uint64_t offset, std::uint64_t bytes) const {
   // Only a hint: sync() reports what really fails.
   ::sync_file_range(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(bytes),
@@ -181,16 +196,17 @@ void sync_folder(const fs::path& folder) {
   }
 }
 
+bool make_folder(const fs::path& folder) {
+  if (::mkdir(folder.c_str(), 0700) == 0) return true;
+  if (errno == EEXIST) return false;
+  throw_errno(errno, fmt::format("create folder {}", folder.string()));
+}
+
 void MadeFolders::make(const fs::path& folder) {
   fs::path made;
   for (const fs::path& part : folder) {
     made /= part;
-    if (part.empty()) continue;
-    if (::mkdir(made.c_str(), 0700) == 0) {
-      made_.push_back(made);
-    } else if (errno != EEXIST) {
-      throw_errno(errno, fmt::format("create folder {}", made.string()));
-    }
+    if (!part.empty() && make_folder(made)) made_.push_back(made);
   }
 }
 

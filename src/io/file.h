@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/byte_source.h"
+#include "base/text.h"
 
 namespace duckback {
 
@@ -24,6 +25,10 @@ struct FileStat {
   uid_t owner = 0;
   mode_t mode = 0;
 
+  SystemTime modified() const {
+    return SystemTime(
+        std::chrono::duration_cast<SystemTime::duration>(std::chrono::nanoseconds(modified_ns)));
+  }
   bool same_file(const FileStat& other) const {
     return device == other.device && inode == other.inode;
   }
@@ -62,6 +67,8 @@ class File : public ByteSource {
   [[nodiscard]] bool clone_from(const File& source) const;
   // Copies the whole of `source` (shared blocks where possible, holes kept).
   void copy_from(const File& source) const;
+  // Makes a range read as zeros, giving its space back where the filesystem can.
+  void punch_hole(std::uint64_t offset, std::uint64_t bytes) const;
   // Asks the kernel to begin writing a range out, without waiting.
   void start_writeback(std::uint64_t offset, std::uint64_t bytes) const;
   // Durable on return.
@@ -75,6 +82,8 @@ class File : public ByteSource {
 
 // Makes names created, renamed or removed in `folder` durable.
 void sync_folder(const fs::path& folder);
+// Makes one folder, mode 0700; false if it exists.
+bool make_folder(const fs::path& folder);
 // Folders made for something that may fail yet: those that are empty when the object goes, go too.
 class MadeFolders {
  public:

@@ -104,7 +104,7 @@ TempFolder::~TempFolder() {
   fs::remove_all(path_, ignored);
 }
 
-std::size_t remove_leftovers(const fs::path& destination) {
+std::size_t remove_leftovers(const fs::path& destination, SystemTime before) {
   std::vector<fs::path> candidates;
   std::error_code unreadable;
   for (const fs::directory_entry& entry :
@@ -115,7 +115,10 @@ std::size_t remove_leftovers(const fs::path& destination) {
   for (const fs::path& path : candidates) {
     int descriptor = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (descriptor < 0) continue;  // Another user's, or just gone.
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+    struct stat raw;
+    bool old = ::fstat(descriptor, &raw) == 0 &&
+               SystemTime::clock::from_time_t(raw.st_mtim.tv_sec) < before;
+    if (old && ::flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
       std::error_code failed;
       if (fs::remove_all(path, failed) > 0 && !failed) ++removed;
     }

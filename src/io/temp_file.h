@@ -54,7 +54,8 @@ class TempFolder {
 };
 
 // Removes the temporary files and folders that killed processes left beside `destination`, of this
-// and other destinations, and returns how many.
-std::size_t remove_leftovers(const fs::path& destination);
+// and other destinations, and returns how many. Only what was last written before `before`, by the
+// filesystem's clock: where other machines write too, locks may not tell.
+std::size_t remove_leftovers(const fs::path& destination, SystemTime before = SystemTime::max());
 
 }  // namespace duckback

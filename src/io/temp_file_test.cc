@@ -78,6 +78,7 @@ TEST_F(TempFiles, LeftoversOfAKilledProcessAreRemovedAndThoseInUseAreNot) {
 
   File::create(folder_ / "user.duckback-notes");
   TempFile in_use = TempFile::beside(folder_ / "a.duckdb");
+  EXPECT_EQ(remove_leftovers(folder_ / "a.duckdb", SystemTime() + std::chrono::hours(1)), 0u);
   EXPECT_EQ(remove_leftovers(folder_ / "a.duckdb"), 2u);
   EXPECT_EQ(entries(), 2u);
   EXPECT_TRUE(stat_path(in_use.path()));
