@@ -1,0 +1,76 @@
+#include "store/open_store.h"
+
+#include <sys/stat.h>
+
+#include <charconv>
+
+#include "base/error.h"
+#include "store/directory_store.h"
+
+namespace duckback {
+namespace {
+
+std::string decode_percent(const std::string& url, std::string_view encoded) {
+  std::string text;
+  while (!encoded.empty()) {
+    char next = encoded.front();
+    std::size_t used = 1;
+    if (next == '%') {
+      used = 3;
+      unsigned value = 0;
+      const char* digits = encoded.data() + 1;
+      if (encoded.size() < used ||
+          std::from_chars(digits, digits + 2, value, 16).ptr != digits + 2 || value == 0) {
+        throw Error(Errc::invalid, "in '{}' a % is not followed by two digits: write %25 for %",
+                    url);
+      }
+      next = static_cast<char>(value);
+    }
+    text += next;
+    encoded.remove_prefix(used);
+  }
+  return text;
+}
+
+// The folder that `url` names.
+fs::path folder_at(const std::string& url) {
+  if (url.empty()) throw Error(Errc::invalid, "the repository's place is empty: name a folder");
+  std::size_t mark = url.find("://");
+  std::string_view scheme = std::string_view(url).substr(0, mark == url.npos ? 0 : mark);
+  if (scheme.empty() || scheme.find('/') != scheme.npos) return url;
+  std::string_view rest = std::string_view(url).substr(mark + 3);
+  if (scheme == "s3") {
+    throw Error(Errc::unsupported, "{}: object storage comes with the next version", url);
+  }
+  if (scheme != "file") {
+    throw Error(Errc::invalid, "{}: '{}://' is no storage that duckback knows; name a folder", url,
+                scheme);
+  }
+  if (!rest.starts_with('/')) {
+    throw Error(Errc::invalid, "{}: write file:///PATH, with the whole path", url);
+  }
+  return decode_percent(url, rest);
+}
+
+}  // namespace
+
+std::shared_ptr<Store> open_store(const std::string& url, std::stop_token) {
+  fs::path folder = folder_at(url);
+  std::optional<FileStat> found = stat_path(folder);
+  if (!found || !S_ISDIR(found->mode)) {
+    throw Error(Errc::no_repository, "there is no repository at {}: {}", folder.string(),
+                found ? "it is a file" : "no such folder; make one with `duckback init`");
+  }
+  return std::make_shared<DirectoryStore>(folder);
+}
+
+std::shared_ptr<Store> make_store(const std::string& url, std::stop_token) {
+  fs::path folder = folder_at(url);
+  std::optional<FileStat> found = stat_path(folder);
+  if (found && !S_ISDIR(found->mode)) {
+    throw Error(Errc::refused, "{} is a file; a repository needs a folder", folder.string());
+  }
+  return DirectoryStore::make(folder);
+}
+
+}  // namespace duckback

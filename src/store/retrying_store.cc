@@ -1,0 +1,108 @@
+#include "store/retrying_store.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <random>
+
+#include "base/error.h"
+
+namespace duckback {
+
+RetryingStore::RetryingStore(std::shared_ptr<Store> store, Policy policy, std::stop_token stop)
+    : store_(std::move(store)), policy_(std::move(policy)), stop_(std::move(stop)) {}
+
+void RetryingStore::retry(const std::function<void()>& body) {
+  std::chrono::milliseconds wait = policy_.first_wait;
+  for (int attempt = 1;; ++attempt) {
+    try {
+      return body();
+    } catch (const Error& error) {
+      if (error.code() != Errc::unavailable) throw;
+      if (attempt >= policy_.attempts) {
+        throw error.within(fmt::format("tried {} times, gave up", attempt));
+      }
+    }
+    pause(wait);
+    wait = std::min(wait * 2, policy_.longest_wait);
+  }
+}
+
+// Between half of `longest` and all of it, so that many clients do not come back at once.
+void RetryingStore::pause(std::chrono::milliseconds longest) {
+  if (stop_.stop_requested()) throw Interrupted();
+  std::random_device random;
+  std::chrono::milliseconds wait(
+      std::uniform_int_distribution(longest.count() / 2, longest.count())(random));
+  if (policy_.wait) {
+    policy_.wait(wait);
+  } else {
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    std::condition_variable_any().wait_for(lock, stop_, wait, [] { return false; });
+  }
+  if (stop_.stop_requested()) throw Interrupted();
+}
+
+bool RetryingStore::holds(std::string_view key, ByteView bytes) {
+  try {
+    return std::ranges::equal(store_->get(key), bytes);
+  } catch (const Error& error) {
+    if (error.code() != Errc::not_found && error.code() != Errc::damaged) throw;
+    return false;
+  }
+}
+
+void RetryingStore::put(std::string_view key, ByteView bytes) {
+  retry([&] { store_->put(key, bytes); });
+}
+
+void RetryingStore::create(std::string_view key, ByteView bytes) {
+  bool unanswered = false;
+  retry([&] {
+    try {
+      store_->create(key, bytes);
+    } catch (const Error& error) {
+      if (error.code() == Errc::unavailable) unanswered = true;
+      if (error.code() == Errc::conflict && unanswered && holds(key, bytes)) return;
+      throw;
+    }
+  });
+}
+
+Bytes RetryingStore::get(std::string_view key, Range range) {
+  Bytes bytes;
+  retry([&] { bytes = store_->get(key, range); });
+  return bytes;
+}
+
+void RetryingStore::list(std::string_view prefix,
+                         const std::function<void(const ObjectInfo&)>& visit) {
+  // Keys come in order, so a listing that begins anew goes on behind the last one shown.
+  std::optional<std::string> last;
+  bool visiting = false;
+  std::exception_ptr failed_visit;
+  retry([&] {
+    try {
+      store_->list(prefix, [&](const ObjectInfo& object) {
+        if (last && object.key <= *last) return;
+        last = object.key;
+        visiting = true;
+        visit(object);
+        visiting = false;
+      });
+    } catch (const Error&) {
+      if (!visiting) throw;
+      failed_visit = std::current_exception();  // Not the listing's: not tried again.
+    }
+  });
+  if (failed_visit) std::rethrow_exception(failed_visit);
+}
+
+void RetryingStore::remove(std::string_view key) {
+  retry([&] { store_->remove(key); });
+}
+
+}  // namespace duckback

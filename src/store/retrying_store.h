@@ -1,0 +1,40 @@
+#pragma once
+
+#include <stop_token>
+
+#include "store/store.h"
+
+namespace duckback {
+
+// Tries again what failed with Errc::unavailable, after waits that double, with jitter. All five
+// verbs can be repeated; a create() that meets Errc::conflict after an attempt without answer
+// reads the object back: if it holds the bytes given, that attempt was ours and it is success.
+// Once a stop is asked for nothing is tried again: Interrupted.
+class RetryingStore : public Store {
+ public:
+  struct Policy {
+    int attempts = 6;
+    std::chrono::milliseconds first_wait{200};
+    std::chrono::milliseconds longest_wait{10'000};
+    // How a wait is done; tests do not wait.
+    std::function<void(std::chrono::milliseconds)> wait{};
+  };
+  RetryingStore(std::shared_ptr<Store> store, Policy policy, std::stop_token stop = {});
+
+  std::string name() const override { return store_->name(); }
+  void put(std::string_view key, ByteView bytes) override;
+  void create(std::string_view key, ByteView bytes) override;
+  Bytes get(std::string_view key, Range range = {}) override;
+  void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
+  void remove(std::string_view key) override;
+
+ private:
+  void retry(const std::function<void()>& body);
+  void pause(std::chrono::milliseconds longest);
+  bool holds(std::string_view key, ByteView bytes);
+  std::shared_ptr<Store> store_;
+  Policy policy_;
+  std::stop_token stop_;
+};
+
+}  // namespace duckback

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/text.h"
+
+namespace duckback {
+
+// Part of an object; one that reaches behind the end is Errc::damaged, and so is one of more than
+// kMost, before memory is taken for it.
+struct Range {
+  static constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max();
+  static constexpr std::uint64_t kMost = std::uint64_t{1} << 30;
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = kAll;  // kAll: to the end
+};
+
+struct ObjectInfo {
+  std::string key;
+  std::uint64_t bytes = 0;
+  SystemTime modified;  // by the store's own clock
+};
+
+// A flat namespace of immutable objects: a directory, a bucket, a map in memory. Keys are
+// relative paths of letters, digits, '.', '_' and '-', parted by '/'. No key may be a folder of
+// another; what looks like a folder is no object.
+//
+// Safe to call from many threads. When put() returns, the object is complete, durable and visible
+// to get() and list(); if it throws, the object is either complete or absent, never partial.
+// Errors: Errc::unavailable for what may work when tried again, Errc::no_space, else Errc::io;
+// Errc::invalid for what is no key.
+class Store {
+ public:
+  virtual ~Store() = default;
+  // What messages call it: a path or an address.
+  virtual std::string name() const = 0;
+  // Replaces an object of that key. (Keys of what matters name their content or are random.)
+  virtual void put(std::string_view key, ByteView bytes) = 0;
+  // Like put(), but throws Errc::conflict if `key` exists; of several at once one succeeds.
+  virtual void create(std::string_view key, ByteView bytes) = 0;
+  // Throws Errc::not_found.
+  virtual Bytes get(std::string_view key, Range range = {}) = 0;
+  // Calls `visit` once per object whose key begins with `prefix`, in byte order of the keys.
+  // Objects that come, go or are replaced meanwhile may be in it or not. `visit` may use the
+  // store; what it throws ends the listing and comes through.
+  virtual void list(std::string_view prefix,
+                    const std::function<void(const ObjectInfo&)>& visit) = 0;
+  // Removing what is not there is success. A crash of the machine soon after may undo it.
+  virtual void remove(std::string_view key) = 0;
+};
+
+// Whether it has the form of a key (see above).
+bool is_key(std::string_view key);
+// Throws Errc::invalid for what is no key, or what no key begins with: nothing from outside
+// becomes a path.
+void check_key(std::string_view key);
+void check_prefix(std::string_view prefix);
+// How many bytes `range` takes of an object of `object_bytes`. Throws Errc::damaged (see Range).
+std::uint64_t bytes_in_range(std::string_view key, std::uint64_t object_bytes, Range range);
+
+}  // namespace duckback
