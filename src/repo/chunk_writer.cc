@@ -1,0 +1,100 @@
+#include "repo/chunk_writer.h"
+
+#include "base/error.h"
+
+namespace duckback {
+namespace {
+
+// Chunks whose ids are kept in memory until their index is put: 10 MiB.
+constexpr std::size_t kNewMost = 1 << 17;
+
+}  // namespace
+
+ChunkWriter::ChunkWriter(Store& store, const Sealer& sealer, const Namer& namer, const Index& index,
+                         Compression compression)
+    : store_(store), sealer_(sealer), namer_(namer), index_(index), compression_(compression) {}
+
+bool ChunkWriter::known(const ChunkId& id) {
+  if (new_.contains(id)) return true;
+  if (std::optional<ChunkPlace> place = index_.find(id)) {
+    relied_on_.insert(place->pack->id);
+    return true;
+  }
+  bool found = false;
+  for (const auto& file : put_) {
+    file->find(id, [&](std::uint64_t, const ChunkPlace&) { found = true; });
+    if (found) break;
+  }
+  return found;
+}
+
+void ChunkWriter::put(const ChunkId& id, ByteView chunk, ObjectKind kind) {
+  DUCKBACK_ASSERT(chunk.size() <= kChunkBytesMost);
+  {
+    std::lock_guard lock(mutex_);
+    if (known(id)) return;
+    new_.insert(id);
+    ++stats_.chunks;
+    stats_.raw_bytes += chunk.size();
+  }
+  Bytes stored = compress_chunk(chunk, compression_);
+  std::unique_lock packing(packing_);
+  std::optional<PackBuilder>& builder = kind == ObjectKind::map_pack ? maps_ : data_;
+  if (!builder) builder.emplace(sealer_, kind);
+  builder->add(id, stored, chunk.size());
+  if (!builder->full()) return;
+  PackBuilder full = std::move(*builder);
+  builder.reset();
+  // Taken before the next pack may be filled, so that no more than one waits.
+  std::lock_guard putting(putting_);
+  packing.unlock();
+  put_pack(std::move(full));
+}
+
+void ChunkWriter::put_pack(PackBuilder builder) {
+  PackBuilder::Finished pack = std::move(builder).finish();
+  store_.put(pack_key(pack.info.id), pack.bytes);
+  std::lock_guard lock(mutex_);
+  ++stats_.packs;
+  stats_.stored_bytes += pack.bytes.size();
+  index_builder_.add(pack.info, pack.chunks);
+  if (index_builder_.entries() >= kNewMost) put_index();
+}
+
+void ChunkWriter::put_index() {
+  IndexBuilder::Put index = index_builder_.put(store_, sealer_);
+  stats_.stored_bytes += index.bytes;
+  put_.push_back(
+      std::make_unique<IndexFile>(store_, sealer_, index.id, index.bytes, index_.cache()));
+  // Chunks of packs that are being filled must stay known.
+  std::erase_if(new_, [&](const ChunkId& id) {
+    bool found = false;
+    put_.back()->find(id, [&](std::uint64_t, const ChunkPlace&) { found = true; });
+    return found;
+  });
+}
+
+void ChunkWriter::flush() {
+  std::lock_guard packing(packing_);
+  std::lock_guard putting(putting_);
+  for (std::optional<PackBuilder>* builder : {&data_, &maps_}) {
+    if (!*builder) continue;
+    PackBuilder last = std::move(**builder);
+    builder->reset();
+    put_pack(std::move(last));
+  }
+  std::lock_guard lock(mutex_);
+  if (index_builder_.entries() > 0) put_index();
+}
+
+ChunkStats ChunkWriter::stats() const {
+  std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+std::set<std::string> ChunkWriter::relied_on() const {
+  std::lock_guard lock(mutex_);
+  return relied_on_;
+}
+
+}  // namespace duckback

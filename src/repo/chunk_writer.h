@@ -1,0 +1,67 @@
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <unordered_set>
+
+#include "repo/index.h"
+
+namespace duckback {
+
+// What a ChunkWriter added.
+struct ChunkStats {
+  std::uint64_t chunks = 0;
+  std::uint64_t raw_bytes = 0;
+  std::uint64_t stored_bytes = 0;  // of packs and indexes
+  std::uint64_t packs = 0;
+};
+
+// Stores chunks that the repository does not have, in packs of about kPackBytes; nothing counts
+// before flush(). Safe to use from many threads, which compress side by side; memory: a pack that
+// is filled, and one that is put, a kind.
+class ChunkWriter {
+ public:
+  ChunkWriter(Store& store, const Sealer& sealer, const Namer& namer, const Index& index,
+              Compression compression);
+
+  // Stores `chunk` unless it is known, under the id that it has.
+  void put(const ChunkId& id, ByteView chunk, ObjectKind kind);
+  ChunkId put(ByteView chunk, ObjectKind kind) {
+    ChunkId id = namer_.chunk_id(chunk);
+    put(id, chunk, kind);
+    return id;
+  }
+  // Puts what is left and the index: all chunks are durable, and can be found. One thread.
+  void flush();
+
+  ChunkStats stats() const;
+  // Packs that were there before and hold chunks given to put().
+  std::set<std::string> relied_on() const;
+
+ private:
+  bool known(const ChunkId& id);
+  void put_pack(PackBuilder builder);
+  void put_index();
+
+  Store& store_;
+  const Sealer& sealer_;
+  const Namer& namer_;
+  const Index& index_;
+  Compression compression_;
+
+  mutable std::mutex mutex_;         // for ids, index and counts
+  std::unordered_set<ChunkId> new_;  // in no index file yet
+  IndexBuilder index_builder_;
+  std::vector<std::unique_ptr<IndexFile>> put_;  // index files of this writer
+  std::set<std::string> relied_on_;
+  ChunkStats stats_;
+
+  std::mutex packing_;  // for the packs that are filled; before mutex_
+  std::optional<PackBuilder> data_;
+  std::optional<PackBuilder> maps_;
+  std::mutex putting_;  // one pack is put at a time; before mutex_, after packing_
+};
+
+}  // namespace duckback

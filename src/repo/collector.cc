@@ -1,0 +1,405 @@
+#include "repo/collector.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "repo/chunk_writer.h"
+#include "repo/session.h"
+
+namespace duckback {
+namespace {
+
+// Packs below this size are put together when there are more than a few.
+constexpr std::uint64_t kSmallPackBytes = kPackBytes / 8;
+constexpr std::size_t kSmallPacksMost = 32;
+constexpr std::size_t kIndexFilesMost = 16;
+
+struct PackUse {
+  PackInfo info;
+  std::uint64_t live_chunks = 0;
+  std::uint64_t live_bytes = 0;
+  bool listed = false;   // by an index
+  bool present = false;  // the object exists
+  SystemTime modified{};
+
+  std::uint64_t dead_bytes() const { return info.bytes - std::min(info.bytes, live_bytes); }
+};
+
+class Collector {
+ public:
+  Collector(const Repository& repository, const PruneOptions& options)
+      : repository_(repository), options_(options), store_(repository.store()) {}
+
+  PruneReport run() {
+    if (options_.dry_run) {
+      now_ = std::chrono::system_clock::now();
+    } else {
+      session_.emplace(repository_, "prune");
+      now_ = session_->began();
+    }
+    marks_ = list_marks(store_);
+    Index index(store_, repository_.sealer(), marks_.packs());
+    walk(index);
+    use_packs(index);
+    if (!options_.dry_run) remove_dead_sessions();
+    mark(index);
+    rescue();
+    remove();
+    if (!options_.dry_run) tidy_index();
+    for (const auto& [id, pack] : packs_) report_.dead_bytes += pack.dead_bytes();
+    return report_;
+  }
+
+ private:
+  void step(const std::string& what) const {
+    if (options_.step) options_.step(what);
+    if (options_.stop.stop_requested()) throw Interrupted();
+  }
+
+  std::chrono::milliseconds grace() const {
+    return options_.now ? std::chrono::milliseconds(0) : options_.grace;
+  }
+  // By the store's clock; now: what was there when this run began.
+  bool old(SystemTime modified) const { return options_.now || now_ - modified >= grace(); }
+
+  // What live snapshots reach, and, apart, what forgotten ones do that may still come back.
+  void walk(const Index& index) {
+    step("walking the snapshots");
+    live_.emplace(index);
+    kept_.emplace(index);
+    ChunkReader reader(store_, repository_.sealer(), repository_.namer(), index);
+    for (const SnapshotName& name : list_snapshots(store_)) {
+      walked_.insert(name.key);
+      std::optional<Snapshot> snapshot = read(name);
+      if (!snapshot) continue;
+      ++report_.snapshots;
+      reach(*snapshot, reader, *live_, options_.stop);
+    }
+    for (const SnapshotName& name : list_trashed_snapshots(store_)) {
+      if (old(name.modified)) {
+        expired_.push_back(name);
+        continue;
+      }
+      std::optional<Snapshot> snapshot = read(name);
+      if (!snapshot) continue;
+      try {
+        reach(*snapshot, reader, *kept_, options_.stop);
+      } catch (const Error& error) {
+        // What a forgotten one lacks cannot be lost any more.
+        if (error.code() != Errc::damaged) throw;
+      }
+    }
+  }
+
+  std::optional<Snapshot> read(const SnapshotName& name) const {
+    try {
+      return read_snapshot(store_, repository_.sealer(), name);
+    } catch (const Error& error) {
+      if (error.code() == Errc::not_found) return std::nullopt;  // Forgotten meanwhile.
+      if (error.code() != Errc::damaged || name.trashed) throw;
+      throw Error(Errc::damaged,
+                  "{}; nothing was pruned, for what it needs is not known. `duckback check` names "
+                  "what is damaged; `duckback forget` can give the snapshot up",
+                  error.what());
+    }
+  }
+
+  void use_packs(const Index& index) {
+    for (std::size_t file = 0; file < index.files().size(); ++file) {
+      for (const PackInfo& info : index.files()[file]->packs()) {
+        packs_[info.id].info = info;
+        packs_[info.id].listed = true;
+      }
+      index.files()[file]->for_each([&](std::uint64_t number, const ChunkPlace& place) {
+        PackUse& pack = packs_[place.pack->id];
+        std::uint64_t bytes = place.chunk.stored + kTagBytes;
+        if (live_->test(file, number)) {
+          ++pack.live_chunks;
+          pack.live_bytes += bytes;
+          ++report_.live_chunks;
+          report_.live_bytes += bytes;
+        } else if (kept_->test(file, number)) {
+          kept_packs_.insert(place.pack->id);
+        }
+      });
+    }
+    store_.list("packs/", [&](const ObjectInfo& object) {
+      PackUse& pack = packs_[object.key.substr(object.key.rfind('/') + 1)];
+      pack.present = true;
+      pack.modified = object.modified;
+      if (!pack.listed) {
+        pack.info.id = object.key.substr(object.key.rfind('/') + 1);
+        pack.info.bytes = object.bytes;
+      }
+      ++report_.packs;
+    });
+  }
+
+  void remove_dead_sessions() {
+    for (const SessionInfo& session : list_sessions(repository_)) {
+      if (session.id == session_->id()) continue;
+      if (now_ - session.began >= options_.session_lifetime) {
+        store_.remove("sessions/" + session.id);
+      }
+    }
+  }
+
+  // Packs without life get a mark; those with little are put together in new ones first.
+  void mark(const Index& index) {
+    std::set<std::string> marked = marks_.packs();
+    std::vector<PackUse*> repack;
+    std::vector<PackUse*> small;
+    for (auto& [id, pack] : packs_) {
+      if (!pack.present || marked.contains(id)) continue;
+      if (!pack.listed && !old(pack.modified)) continue;  // Of a backup that is running.
+      if (pack.live_chunks == 0) {
+        mark_one(pack);
+      } else if (pack.dead_bytes() * 100 >
+                 pack.info.bytes * static_cast<std::uint64_t>(options_.unused_most_percent)) {
+        repack.push_back(&pack);
+      } else if (pack.info.bytes < kSmallPackBytes) {
+        small.push_back(&pack);
+      }
+    }
+    if (small.size() > kSmallPacksMost) repack.insert(repack.end(), small.begin(), small.end());
+    if (repack.empty()) return;
+    report_.repacked_packs = repack.size();
+    if (options_.dry_run) return;
+    step(fmt::format("repacking {} packs", repack.size()));
+    copy_live_chunks(index, repack);
+    for (PackUse* pack : repack) {
+      pack->live_chunks = pack->live_bytes = 0;
+      mark_one(*pack);
+    }
+  }
+
+  void copy_live_chunks(const Index& index, const std::vector<PackUse*>& packs) {
+    std::set<std::string> absent = marks_.packs();
+    for (const PackUse* pack : packs) absent.insert(pack->info.id);
+    Index others(store_, repository_.sealer(), absent);
+    ChunkReader reader(store_, repository_.sealer(), repository_.namer(), index);
+    ChunkWriter writer(store_, repository_.sealer(), repository_.namer(), others,
+                       Compression::normal);
+    for (const PackUse* pack : packs) {
+      if (options_.stop.stop_requested()) throw Interrupted();
+      std::vector<ChunkId> ids;
+      PackDirectory directory =
+          read_pack_directory(store_, repository_.sealer(), pack->info.id, pack->info.bytes);
+      for (const PackedChunk& chunk : directory.chunks) {
+        if (live_->holds(chunk.id)) ids.push_back(chunk.id);
+      }
+      reader.read(ids, [&](const ChunkId& id, const Bytes& chunk) {
+        writer.put(id, chunk, pack->info.kind);
+      });
+    }
+    writer.flush();
+  }
+
+  void mark_one(const PackUse& pack) {
+    ++report_.marked_packs;
+    report_.marked_bytes += pack.info.bytes;
+    newly_marked_.push_back(pack.info.id);
+    if (!options_.dry_run) put_mark(repository_, pack.info.id);
+  }
+
+  // A marked pack that is needed came back into use.
+  void rescue() {
+    for (const Mark& mark : marks_.marks) {
+      auto pack = packs_.find(mark.pack_id);
+      if (pack == packs_.end() || pack->second.live_chunks == 0) continue;
+      ++report_.rescued_packs;
+      rescued_.insert(mark.pack_id);
+      if (!options_.dry_run) remove_mark(store_, mark.pack_id);
+    }
+  }
+
+  void remove() {
+    std::vector<std::string> due;
+    for (const Mark& mark : marks_.marks) {
+      if (rescued_.contains(mark.pack_id) || kept_packs_.contains(mark.pack_id)) continue;
+      if (old(mark.modified)) {
+        due.push_back(mark.pack_id);
+      } else {
+        ++report_.waiting_packs;
+      }
+    }
+    if (options_.now) {
+      for (const std::string& id : newly_marked_) {
+        if (!kept_packs_.contains(id)) due.push_back(id);
+      }
+    }
+    if (options_.dry_run) {
+      for (const std::string& id : due) count_removed(id);
+      report_.removed_snapshots = expired_.size();
+      return;
+    }
+    if (std::string other = session_that_waits(due); !other.empty()) {
+      report_.waits_for = other;
+      report_.waiting_packs += due.size();
+      return;
+    }
+    for (const SnapshotName& name : expired_) store_.remove(name.key);
+    report_.removed_snapshots = expired_.size();
+    if (due.empty()) return;
+    // One that was made, or brought back, since the walk may need what is due.
+    for (const SnapshotName& name : list_snapshots(store_)) {
+      if (walked_.contains(name.key)) continue;
+      report_.waits_for = "a snapshot that was made meanwhile";
+      report_.waiting_packs += due.size();
+      return;
+    }
+    step(fmt::format("removing {} packs", due.size()));
+    remove_packs(due);
+  }
+
+  // With --now any other session, else one that is older than a mark: it may rely on the pack.
+  std::string session_that_waits(const std::vector<std::string>& due) const {
+    SystemTime newest_mark{};
+    for (const Mark& mark : marks_.marks) {
+      if (std::find(due.begin(), due.end(), mark.pack_id) != due.end()) {
+        newest_mark = std::max(newest_mark, mark.modified);
+      }
+    }
+    for (const SessionInfo& session : list_sessions(repository_)) {
+      if (session.id == session_->id()) continue;
+      if (!options_.now && session.began > newest_mark) continue;
+      return fmt::format("a {} on {} (pid {}) since {}",
+                         session.what.empty() ? "session" : session.what, session.host, session.pid,
+                         format_utc(session.began));
+    }
+    return "";
+  }
+
+  void remove_packs(const std::vector<std::string>& due) {
+    std::set<std::string> gone(due.begin(), due.end());
+    for (const std::string& id : due) put_tombstone(repository_, id);
+    for (const Mark& tombstone : marks_.tombstones) gone.insert(tombstone.pack_id);
+    std::vector<const IndexFile*> files;
+    // Opened anew: repacking put files since.
+    Index fresh(store_, repository_.sealer());
+    for (const auto& file : fresh.files()) {
+      bool lists = std::any_of(file->packs().begin(), file->packs().end(),
+                               [&](const PackInfo& pack) { return gone.contains(pack.id); });
+      if (lists) files.push_back(file.get());
+    }
+    if (!files.empty()) merge_indexes(store_, repository_.sealer(), files, gone);
+    for (const std::string& id : due) {
+      count_removed(id);
+      store_.remove(pack_key(id));
+      remove_mark(store_, id);
+    }
+  }
+
+  void count_removed(const std::string& id) {
+    auto pack = packs_.find(id);
+    if (pack == packs_.end() || !pack->second.present) return;
+    ++report_.removed_packs;
+    report_.removed_bytes += pack->second.info.bytes;
+    pack->second.info.bytes = pack->second.live_bytes = 0;
+  }
+
+  // Few index files, no superseded ones, no tombstones that nothing needs.
+  void tidy_index() {
+    Index index(store_, repository_.sealer());
+    std::vector<const IndexFile*> small;
+    for (const auto& file : index.files()) {
+      if (file->entries() < kIndexEntriesMost / 2) small.push_back(file.get());
+    }
+    std::set<std::string> listed;
+    for (const auto& file : index.files()) {
+      for (const PackInfo& pack : file->packs()) listed.insert(pack.id);
+    }
+    if (small.size() > kIndexFilesMost) merge_indexes(store_, repository_.sealer(), small);
+    // A reader that began before they were superseded may still need them.
+    std::map<std::string, SystemTime> modified;
+    store_.list("index/", [&](const ObjectInfo& object) {
+      modified[object.key.substr(object.key.rfind('/') + 1)] = object.modified;
+    });
+    for (const auto& file : index.files()) {
+      if (!old(modified[file->id()])) continue;
+      for (const std::string& id : file->superseded()) store_.remove("index/" + id);
+    }
+    for (const Mark& tombstone : marks_.tombstones) {
+      if (now_ - tombstone.modified >= options_.grace && !listed.contains(tombstone.pack_id)) {
+        remove_tombstone(store_, tombstone.pack_id);
+      }
+    }
+  }
+
+  const Repository& repository_;
+  const PruneOptions& options_;
+  Store& store_;
+  std::optional<Session> session_;
+  SystemTime now_;
+  Marks marks_;
+  std::optional<Liveness> live_;
+  std::optional<Liveness> kept_;
+  std::set<std::string> walked_;
+  std::vector<SnapshotName> expired_;
+  std::map<std::string, PackUse> packs_;
+  std::set<std::string> kept_packs_;
+  std::set<std::string> rescued_;
+  std::vector<std::string> newly_marked_;
+  PruneReport report_;
+};
+
+// The place of a chunk that counts: the first outside of the absent packs, else the first.
+struct Spot {
+  std::size_t file;
+  std::uint64_t number;
+};
+std::optional<Spot> locate(const Index& index, const ChunkId& id) {
+  std::optional<Spot> spot;
+  bool good = false;
+  for (std::size_t file = 0; file < index.files().size() && !good; ++file) {
+    index.files()[file]->find(id, [&](std::uint64_t number, const ChunkPlace& place) {
+      bool here = !index.absent(place.pack->id);
+      if (good || (spot && !here)) return;
+      spot = Spot{file, number};
+      good = here;
+    });
+  }
+  return spot;
+}
+
+}  // namespace
+
+Liveness::Liveness(const Index& index) : index_(index) {
+  for (const auto& file : index.files()) live_.emplace_back(file->entries());
+}
+
+bool Liveness::set(const ChunkId& id) {
+  std::optional<Spot> spot = locate(index_, id);
+  if (!spot) throw Error(Errc::damaged, "chunk {} is in no index", id.hex());
+  if (live_[spot->file].test(spot->number)) return false;
+  live_[spot->file].set(spot->number);
+  return true;
+}
+
+bool Liveness::holds(const ChunkId& id) const {
+  std::optional<Spot> spot = locate(index_, id);
+  return spot && live_[spot->file].test(spot->number);
+}
+
+void reach(const Snapshot& snapshot, const ChunkReader& reader, Liveness& live,
+           const std::stop_token& stop) {
+  live.set(snapshot.head);
+  for (const MapRef* map : {&snapshot.file, &snapshot.wal}) {
+    walk_map(
+        *map, [&](const ChunkId& id) { return reader.read(id); },
+        [&](const ChunkId& node, std::uint32_t) {
+          if (stop.stop_requested()) throw Interrupted();
+          return live.set(node);
+        },
+        [&](std::uint64_t, const ChunkId&, const MapLeaf& leaf) {
+          leaf.for_each([&](std::size_t, const MapEntry& entry) { live.set(entry.chunk); });
+        });
+  }
+}
+
+PruneReport prune(const Repository& repository, const PruneOptions& options) {
+  return Collector(repository, options).run();
+}
+
+}  // namespace duckback

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <functional>
+#include <stop_token>
+
+#include "base/bitmap.h"
+#include "repo/chunk_reader.h"
+#include "repo/mark.h"
+#include "repo/repository.h"
+
+namespace duckback {
+
+struct PruneOptions {
+  bool dry_run = false;
+  // A mark becomes a removal after this long, by the store's clock.
+  std::chrono::milliseconds grace{};
+  // Remove at once what is not needed. Refused while another session is open.
+  bool now = false;
+  // Packs with more dead bytes than this, in percent of their size, are repacked.
+  int unused_most_percent = 50;
+  // Sessions not heard of for this long are taken for dead.
+  std::chrono::milliseconds session_lifetime = std::chrono::hours(7 * 24);
+  std::function<void(const std::string&)> step;
+  std::stop_token stop;
+};
+
+struct PruneReport {
+  std::uint64_t snapshots = 0;
+  std::uint64_t live_chunks = 0;
+  std::uint64_t live_bytes = 0;    // stored
+  std::uint64_t dead_bytes = 0;    // in packs that stay
+  std::uint64_t packs = 0;         // before
+  std::uint64_t marked_packs = 0;  // newly
+  std::uint64_t marked_bytes = 0;
+  std::uint64_t waiting_packs = 0;  // marked earlier, not removed yet
+  std::uint64_t rescued_packs = 0;
+  std::uint64_t repacked_packs = 0;
+  std::uint64_t removed_packs = 0;
+  std::uint64_t removed_bytes = 0;
+  std::uint64_t removed_snapshots = 0;  // forgotten ones, for good
+  // Why nothing was removed though something could be, "" otherwise.
+  std::string waits_for;
+};
+
+// Frees what no snapshot needs, in two phases, beside running backups (docs/format.md, "Prune").
+// Several at once do no harm. Throws Errc::damaged, having changed nothing, if a snapshot or a map
+// cannot be read: what it needs is not known then.
+PruneReport prune(const Repository& repository, const PruneOptions& options);
+
+// Which chunks snapshots reach: one bit an index entry. What several index entries name is live
+// where find() leads.
+class Liveness {
+ public:
+  explicit Liveness(const Index& index);
+  // True the first time. Throws Errc::damaged if it is in no index.
+  bool set(const ChunkId& id);
+  bool holds(const ChunkId& id) const;
+  bool test(std::size_t file, std::uint64_t number) const { return live_[file].test(number); }
+
+ private:
+  const Index& index_;
+  std::vector<Bitmap> live_;  // an index file each
+};
+
+// Everything that the snapshot reaches.
+void reach(const Snapshot& snapshot, const ChunkReader& reader, Liveness& live,
+           const std::stop_token& stop);
+
+}  // namespace duckback

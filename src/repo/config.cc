@@ -1,0 +1,72 @@
+#include "repo/config.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "repo/clear_document.h"
+#include "repo/hex.h"
+
+namespace duckback {
+namespace {
+
+using Json = nlohmann::json;
+
+const std::string kConfig = "config";
+const std::string kCopy = "config-copy";
+
+Config from_json(const std::string& text) {
+  try {
+    Json json = Json::parse(text);
+    Config config;
+    json.at("id").get_to(config.id);
+    if (!is_hex(config.id, 32)) throw Error(Errc::damaged, "an id of 32 hex digits is missing");
+    config.created = parse_utc(json.at("created").get<std::string>());
+    std::string encryption = json.at("encryption").get<std::string>();
+    if (encryption == "aes-256-gcm") {
+      config.encrypted = true;
+    } else if (encryption == "none") {
+      config.secret = Secret(parse_hex(json.at("secret").get<std::string>(), Secret::kBytes));
+    } else {
+      throw Error(Errc::unsupported, "{}: encryption '{}' is newer than this duckback knows",
+                  kConfig, encryption);
+    }
+    return config;
+  } catch (const Json::exception& error) {
+    throw Error(Errc::damaged, "{}: {}", kConfig, error.what());
+  } catch (const Error& error) {
+    if (error.code() == Errc::unsupported) throw;
+    throw Error(Errc::damaged, "{}: {}", kConfig, error.what());
+  }
+}
+
+}  // namespace
+
+void create_config(Store& store, const Config& config) {
+  Json json = {{"id", config.id},
+               {"created", format_utc(config.created)},
+               {"encryption", config.encrypted ? "aes-256-gcm" : "none"}};
+  if (!config.encrypted) json["secret"] = to_hex(config.secret->bytes());
+  std::string text = write_clear_document("config", json.dump());
+  store.list(kConfig, [&](const ObjectInfo& object) {
+    if (object.key == kConfig || object.key == kCopy) {
+      throw Error(Errc::conflict, "there is a repository at {} already", store.name());
+    }
+  });
+  store.create(kConfig, as_bytes(text));
+  store.put(kCopy, as_bytes(text));
+}
+
+Config read_config(Store& store) {
+  std::string text;
+  try {
+    text = get_clear_document(store, "config", kConfig, kCopy);
+  } catch (const Error& error) {
+    if (error.code() != Errc::not_found) throw;
+    throw Error(Errc::no_repository,
+                "there is no repository at {}; make one with `duckback init --repo {}`",
+                store.name(), store.name());
+  }
+  return from_json(text);
+}
+
+}  // namespace duckback

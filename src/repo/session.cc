@@ -1,0 +1,81 @@
+#include "repo/session.h"
+
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "io/host.h"
+
+namespace duckback {
+namespace {
+
+using Json = nlohmann::json;
+constexpr std::string_view kPrefix = "sessions/";
+constexpr std::string_view kClock = ".now";
+
+std::string key_of(std::string_view id) { return std::string(kPrefix) + std::string(id); }
+
+SystemTime time_of(Store& store, const std::string& key) {
+  std::optional<SystemTime> time;
+  store.list(key, [&](const ObjectInfo& object) {
+    if (object.key == key) time = object.modified;
+  });
+  if (!time) throw Error(Errc::io, "{}: {} was put and is not listed", store.name(), key);
+  return *time;
+}
+
+}  // namespace
+
+Session::Session(const Repository& repository, std::string_view what)
+    : repository_(repository), id_(random_id()) {
+  Json json = {{"what", what},
+               {"host", host_name()},
+               {"pid", ::getpid()},
+               {"began", format_utc(std::chrono::system_clock::now())}};
+  json_ = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  put_document(repository_.store(), repository_.sealer(), key_of(id_), json_);
+  began_ = time_of(repository_.store(), key_of(id_));
+}
+
+SystemTime Session::now() {
+  std::string key = key_of(id_) + std::string(kClock);
+  put_document(repository_.store(), repository_.sealer(), key, "{}");
+  SystemTime now = time_of(repository_.store(), key);
+  repository_.store().remove(key);
+  return now;
+}
+
+Session::~Session() {
+  try {
+    repository_.store().remove(key_of(id_));
+  } catch (const Error&) {
+    // It stays until prune finds it old: nothing else depends on it.
+  }
+}
+
+std::vector<SessionInfo> list_sessions(const Repository& repository) {
+  std::vector<SessionInfo> sessions;
+  repository.store().list(kPrefix, [&](const ObjectInfo& object) {
+    if (object.key.ends_with(kClock)) return;
+    sessions.push_back({.id = object.key.substr(kPrefix.size()),
+                        .began = object.modified,
+                        .what = "",
+                        .host = ""});
+  });
+  for (SessionInfo& session : sessions) {
+    try {
+      Json json =
+          Json::parse(read_document(repository.store(), repository.sealer(), key_of(session.id)));
+      json.at("what").get_to(session.what);
+      json.at("host").get_to(session.host);
+      json.at("pid").get_to(session.pid);
+    } catch (const Json::exception&) {
+    } catch (const Error& error) {
+      if (error.code() != Errc::damaged && error.code() != Errc::not_found) throw;
+    }
+  }
+  return sessions;
+}
+
+}  // namespace duckback

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <string>
+
+#include "repo/repository.h"
+
+namespace duckback {
+
+// Somebody writes to the repository: an object that is there for as long (docs/format.md). It
+// locks nothing; prune waits for backups that began before a mark, and this tells it of them.
+class Session {
+ public:
+  Session(const Repository& repository, std::string_view what);
+  // Removes it; what a killed process leaves is removed by prune when it is old.
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // By the store's clock.
+  SystemTime began() const { return began_; }
+  const std::string& id() const { return id_; }
+  // The time now, by the store's clock: an object is put, and removed again, to ask.
+  SystemTime now();
+  std::chrono::milliseconds age() {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now() - began_);
+  }
+
+ private:
+  const Repository& repository_;
+  std::string id_;
+  std::string json_;
+  SystemTime began_;
+};
+
+struct SessionInfo {
+  std::string id;
+  SystemTime began;  // by the store's clock
+  std::string what;  // "backup", "prune"
+  std::string host;
+  std::int64_t pid = 0;
+};
+// What cannot be read counts, without what it says.
+std::vector<SessionInfo> list_sessions(const Repository& repository);
+
+}  // namespace duckback

@@ -1,0 +1,223 @@
+#include "repo/snapshot.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <tuple>
+
+#include "base/error.h"
+#include "repo/hex.h"
+
+namespace duckback {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kTimeChars = 19;  // "YYYYMMDDTHHMMSSmmmZ"
+constexpr std::string_view kLive = "snapshots/";
+constexpr std::string_view kTrash = "trash/snapshots/";
+
+// "2026-11-22T23:45:01.250Z" to "20261122T234501250Z" and back.
+std::string time_of_key(SystemTime time) {
+  std::string text;
+  for (char c : format_utc_ms(time)) {
+    if (c != '-' && c != ':' && c != '.') text += c;
+  }
+  return text;
+}
+
+std::optional<SystemTime> parse_time_of_key(std::string_view text) {
+  if (text.size() != kTimeChars || text[8] != 'T' || text[18] != 'Z') return std::nullopt;
+  auto part = [&](std::size_t at, std::size_t count) { return text.substr(at, count); };
+  try {
+    return parse_utc(fmt::format("{}-{}-{}T{}:{}:{}.{}Z", part(0, 4), part(4, 2), part(6, 2),
+                                 part(9, 2), part(11, 2), part(13, 2), part(15, 3)));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+std::optional<SnapshotName> parse_key(const ObjectInfo& object, std::string_view prefix) {
+  std::string_view rest = std::string_view(object.key).substr(prefix.size());
+  constexpr std::size_t kDatabase = 16;
+  if (rest.size() != kDatabase + 1 + kTimeChars + 1 + 32) return std::nullopt;
+  std::string_view database = rest.substr(0, kDatabase);
+  std::string_view id = rest.substr(kDatabase + 1 + kTimeChars + 1);
+  std::optional<SystemTime> time = parse_time_of_key(rest.substr(kDatabase + 1, kTimeChars));
+  if (!is_hex(database, kDatabase) || rest[kDatabase] != '/' || !time ||
+      rest[kDatabase + 1 + kTimeChars] != '-' || !is_hex(id, 32)) {
+    return std::nullopt;
+  }
+  return SnapshotName{.key = object.key,
+                      .database_id = std::string(database),
+                      .id = std::string(id),
+                      .time = *time,
+                      .trashed = prefix == kTrash,
+                      .modified = object.modified};
+}
+
+std::vector<SnapshotName> list_below(Store& store, std::string_view prefix,
+                                     std::string_view below) {
+  std::vector<SnapshotName> names;
+  store.list(std::string(prefix) + std::string(below), [&](const ObjectInfo& object) {
+    if (auto name = parse_key(object, prefix)) names.push_back(std::move(*name));
+  });
+  std::sort(names.begin(), names.end(), [](const SnapshotName& a, const SnapshotName& b) {
+    return std::tie(a.time, a.id) < std::tie(b.time, b.id);
+  });
+  return names;
+}
+
+Json to_json(const MapRef& map) {
+  Json json = {{"levels", map.levels}, {"chunk_bytes", map.chunk_bytes}, {"bytes", map.bytes}};
+  if (map.root) json["root"] = map.root->hex();
+  return json;
+}
+
+ChunkId chunk_id(const Json& hex) {
+  ChunkId id;
+  Bytes bytes = parse_hex(hex.get<std::string>(), id.digest.size());
+  std::copy(bytes.begin(), bytes.end(), id.digest.begin());
+  return id;
+}
+
+MapRef map_ref(const Json& json) {
+  MapRef map;
+  if (json.contains("root")) map.root = chunk_id(json.at("root"));
+  json.at("levels").get_to(map.levels);
+  json.at("chunk_bytes").get_to(map.chunk_bytes);
+  json.at("bytes").get_to(map.bytes);
+  bool sizes = !map.root || (map.chunk_bytes > 0 && map.chunk_bytes <= kMapChunkBytesMost);
+  if (map.levels > kMapLevelsMost || (map.levels == 0) != !map.root || !sizes ||
+      map.bytes > (std::uint64_t{1} << 60)) {
+    throw Error(Errc::damaged, "a map of impossible size");
+  }
+  return map;
+}
+
+Snapshot from_json(const Json& json) {
+  Snapshot snapshot;
+  json.at("id").get_to(snapshot.id);
+  json.at("original").get_to(snapshot.original);
+  snapshot.time = parse_utc(json.at("time").get<std::string>());
+  json.at("host").get_to(snapshot.host);
+  json.at("database").get_to(snapshot.database);
+  json.at("named").get_to(snapshot.named);
+  json.at("tags").get_to(snapshot.tags);
+  json.at("pinned").get_to(snapshot.pinned);
+  snapshot.head = chunk_id(json.at("head"));
+  snapshot.file = map_ref(json.at("file"));
+  snapshot.wal = map_ref(json.at("wal"));
+  json.at("added_bytes").get_to(snapshot.added_bytes);
+  json.at("added_chunks").get_to(snapshot.added_chunks);
+  json.at("parent").get_to(snapshot.parent);
+  if (!json.at("details").is_object()) throw Error(Errc::damaged, "details that are no object");
+  snapshot.details = json.at("details").dump();
+  return snapshot;
+}
+
+std::string label_of(std::string_view key) { return std::string(key.substr(key.rfind('/') + 1)); }
+
+SnapshotName move(Store& store, const SnapshotName& name, std::string_view from,
+                  std::string_view to) {
+  SnapshotName moved = name;
+  moved.key = std::string(to) + name.key.substr(from.size());
+  moved.trashed = to == kTrash;
+  Bytes bytes = store.get(name.key);
+  store.put(moved.key, bytes);
+  store.remove(name.key);
+  return moved;
+}
+
+}  // namespace
+
+std::string identity_of(const Snapshot& snapshot) {
+  return (snapshot.named ? "" : snapshot.host) + std::string(1, '\0') + snapshot.database;
+}
+
+SnapshotName name_snapshot(std::string_view database_id, const Snapshot& snapshot) {
+  return {
+      .key = fmt::format("{}{}/{}-{}", kLive, database_id, time_of_key(snapshot.time), snapshot.id),
+      .database_id = std::string(database_id),
+      .id = snapshot.id,
+      .time = snapshot.time,
+      .trashed = false,
+      .modified = {}};
+}
+
+std::vector<SnapshotName> list_snapshots(Store& store, std::string_view database_id) {
+  return list_below(store, kLive, database_id.empty() ? "" : std::string(database_id) + "/");
+}
+
+std::vector<SnapshotName> list_trashed_snapshots(Store& store) {
+  return list_below(store, kTrash, "");
+}
+
+void create_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name,
+                     const Snapshot& snapshot) {
+  Json json = {{"id", snapshot.id},
+               {"original", snapshot.original},
+               {"time", format_utc_ms(snapshot.time)},
+               {"host", snapshot.host},
+               {"database", snapshot.database},
+               {"named", snapshot.named},
+               {"tags", snapshot.tags},
+               {"pinned", snapshot.pinned},
+               {"head", snapshot.head.hex()},
+               {"file", to_json(snapshot.file)},
+               {"wal", to_json(snapshot.wal)},
+               {"added_bytes", snapshot.added_bytes},
+               {"added_chunks", snapshot.added_chunks},
+               {"parent", snapshot.parent},
+               {"details", Json::parse(snapshot.details)}};
+  // Names of files need not be UTF-8: what is not becomes U+FFFD.
+  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  ObjectSealer object = sealer.begin(ObjectKind::document);
+  Bytes bytes(object.header().begin(), object.header().end());
+  object.seal(bytes.size(), as_bytes(label_of(name.key)), as_bytes(text), bytes);
+  store.create(name.key, bytes);
+}
+
+Snapshot read_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name) {
+  std::string text = read_document(store, sealer, name.key);
+  try {
+    Snapshot snapshot = from_json(Json::parse(text));
+    if (snapshot.id != name.id) throw Error(Errc::damaged, "the id of another snapshot");
+    return snapshot;
+  } catch (const Json::exception& error) {
+    throw Error(Errc::damaged, "{}: {}", name.key, error.what());
+  } catch (const Error& error) {
+    throw Error(Errc::damaged, "{}: {}", name.key, error.what());
+  }
+}
+
+SnapshotName trash_snapshot(Store& store, const SnapshotName& name) {
+  return move(store, name, kLive, kTrash);
+}
+
+SnapshotName restore_snapshot(Store& store, const SnapshotName& name) {
+  return move(store, name, kTrash, kLive);
+}
+
+void put_document(Store& store, const Sealer& sealer, std::string_view key,
+                  const std::string& json) {
+  ObjectSealer object = sealer.begin(ObjectKind::document);
+  Bytes bytes(object.header().begin(), object.header().end());
+  object.seal(bytes.size(), as_bytes(label_of(key)), as_bytes(json), bytes);
+  store.put(key, bytes);
+}
+
+std::string read_document(Store& store, const Sealer& sealer, std::string_view key) {
+  constexpr std::uint64_t kBytesMost = 64 << 20;
+  Bytes bytes = store.get(key);
+  if (bytes.size() < kObjectHeaderBytes + kTagBytes || bytes.size() > kBytesMost) {
+    throw Error(Errc::damaged, "{}: {} bytes are no document", key, bytes.size());
+  }
+  ByteView all = bytes;
+  ObjectSealer object =
+      sealer.reopen(ObjectKind::document, all.first(kObjectHeaderBytes), std::string(key));
+  Bytes text = object.open(kObjectHeaderBytes, as_bytes(label_of(key)),
+                           all.subspan(kObjectHeaderBytes), key);
+  return std::string(text.begin(), text.end());
+}
+
+}  // namespace duckback
