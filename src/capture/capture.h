@@ -28,8 +28,9 @@ class ImageSink {
   virtual ~ImageSink() = default;
   // A round begins: everything written before is void, except that equal bytes may be kept. `head`
   // is the image's first kBlockStart bytes if this round succeeds, but for repairs; Image::head has
-  // the last word. `file_bytes` bounds the offsets that follow.
-  virtual void begin(std::uint64_t file_bytes, ByteView head) = 0;
+  // the last word. `file_bytes` bounds the offsets that follow; they and the sizes are multiples of
+  // `block_bytes` behind the first block, but for the end of the file.
+  virtual void begin(std::uint64_t file_bytes, std::uint64_t block_bytes, ByteView head) = 0;
   // Memory for the next write_blocks(), as one that the sink is done with, of any size.
   virtual Bytes take_buffer() { return {}; }
   virtual void write_blocks(std::uint64_t offset, Bytes&& blocks) = 0;

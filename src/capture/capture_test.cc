@@ -141,7 +141,7 @@ class MemorySink : public ImageSink {
   std::map<std::uint64_t, std::function<void()>> at_block;
   std::function<void()> at_wal;
 
-  void begin(std::uint64_t, ByteView) override {
+  void begin(std::uint64_t, std::uint64_t, ByteView) override {
     blocks.clear();
     ++rounds;
   }

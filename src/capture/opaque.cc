@@ -13,6 +13,8 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t kPieceBytes = 4 << 20;
+// What size the database's own blocks have is sealed; most have this one.
+constexpr std::uint64_t kOpaqueBlockBytes = 256 << 10;
 constexpr auto kQuietTime = 2s;
 
 // Reads the blocks piece by piece; gives those to the sink whose hash differs from the one kept.
@@ -88,7 +90,7 @@ std::optional<Grade> capture_opaque(CaptureState& state, Image& image) {
                 image.head.begin() + static_cast<std::ptrdiff_t>((i + 1) * kSlotBytes));
     }
     image.file_bytes = before.database.bytes;
-    state.sink.begin(image.file_bytes, image.head);
+    state.sink.begin(image.file_bytes, kOpaqueBlockBytes, image.head);
     std::vector<Digest> digests;
     read_pieces(state, image.file_bytes, digests);
     // The first reading may have met writes; so may every other, until one finds nothing new.

@@ -64,7 +64,8 @@ void Round::begin() {
     }
     return;
   }
-  state_.sink.begin(block_offset(image_end_, target_.header().block_bytes), head);
+  std::uint64_t block_bytes = target_.header().block_bytes;
+  state_.sink.begin(block_offset(image_end_, block_bytes), block_bytes, head);
 }
 
 Round::End Round::run_live() {
