@@ -14,8 +14,10 @@ BELOW = {
     "duckfile": {"base", "io"},
     "capture": {"base", "io", "duckfile"},
     "duckdb": {"base", "io"},
-    "ops": {"base", "io", "duckfile", "capture", "duckdb"},
-    "cli": {"base", "io", "duckfile", "capture", "duckdb", "ops"},
+    "store": {"base", "io"},
+    "repo": {"base", "io", "store"},
+    "ops": {"base", "io", "duckfile", "capture", "duckdb", "store", "repo"},
+    "cli": {"base", "io", "duckfile", "capture", "duckdb", "store", "repo", "ops"},
 }
 # fmt is what an Error is made with, json_fwd.hpp only declares; all else is an implementation's business.
 IN_HEADERS = {"fmt/format.h", "nlohmann/json_fwd.hpp"}

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 level=${1:-all}
 packages=(cmake ninja-build g++ ccache mold libcli11-dev libfmt-dev nlohmann-json3-dev libssl-dev
-          librust-blake3-dev python3)
+          libzstd-dev libxxhash-dev pkg-config librust-blake3-dev python3)
 case $level in
   build) ;;
   test | all) packages+=(libgtest-dev libgmock-dev sqlite3 strace libpython3.11 patchelf python3-pip) ;;&

@@ -11,8 +11,8 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1} UBSAN_OPTIO
 tools/setup.sh test
 step build.release tools/build.sh tests
 step release run_ctest release release
-step build.asan build asan "unit_tests golden_tests"
-step asan run_ctest asan asan -R '^(unit|golden)\.'
+step build.asan build asan "unit_tests golden_tests contract_tests"
+step asan run_ctest asan asan -R '^(unit|golden|contract)\.'
 step docs test/docs.py
 step torture test/torture/run.sh --short
 exec tools/tally.py "$results"

@@ -6,6 +6,11 @@ Run declare_copy(CLI::App& arguments, const Session& session);
 Run declare_list(CLI::App& arguments, const Session& session);
 Run declare_verify(CLI::App& arguments, const Session& session);
 Run declare_forget(CLI::App& arguments, const Session& session);
+Run declare_init(CLI::App& arguments, const Session& session);
+Run declare_backup(CLI::App& arguments, const Session& session);
+Run declare_snapshots(CLI::App& arguments, const Session& session);
+Run declare_restore(CLI::App& arguments, const Session& session);
+Run declare_prune(CLI::App& arguments, const Session& session);
 Run declare_inspect(CLI::App& arguments, const Session& session);
 
 std::span<const Command> commands() {
@@ -14,6 +19,11 @@ std::span<const Command> commands() {
       {"list", "Show the copies in a folder", declare_list},
       {"verify", "Prove that copies are whole", declare_verify},
       {"forget", "Remove old copies by rule", declare_forget},
+      {"init", "Make a repository", declare_init},
+      {"backup", "Make a snapshot of a database, in use or not", declare_backup},
+      {"snapshots", "Show the snapshots of a repository", declare_snapshots},
+      {"restore", "Give a snapshot back as a database", declare_restore},
+      {"prune", "Free what no snapshot needs", declare_prune},
       {"inspect", "Show what a database file says and who has it open", declare_inspect},
   };
   return all;

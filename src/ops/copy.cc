@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "duckdb/worker.h"
 #include "duckfile/block_check.h"
+#include "io/host.h"
 #include "ops/destination.h"
 #include "ops/publish.h"
 
@@ -52,12 +53,6 @@ void check_space(const fs::path& source, const fs::path& destination) {
               "a copy of {} needs up to {}, and {} has {} free; free some, or choose another "
               "destination",
               source.string(), format_bytes(needed), folder.string(), format_bytes(free));
-}
-
-std::string host_name() {
-  char name[256] = "";
-  ::gethostname(name, sizeof name - 1);
-  return name;
 }
 
 Sidecar describe(const CopyOptions& options, const Image& image) {

@@ -119,7 +119,7 @@ FileSink::FileSink(const fs::path& destination, Purpose purpose)
 
 FileSink::~FileSink() = default;
 
-void FileSink::begin(std::uint64_t file_bytes, ByteView head) {
+void FileSink::begin(std::uint64_t file_bytes, std::uint64_t, ByteView head) {
   DUCKBACK_ASSERT(head.size() == head_.size());
   wait_until_idle();
   if (cloned_) {

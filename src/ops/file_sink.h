@@ -30,7 +30,7 @@ class FileSink : public ImageSink {
   explicit FileSink(const fs::path& destination, Purpose purpose = Purpose::publish);
   ~FileSink() override;
 
-  void begin(std::uint64_t file_bytes, ByteView head) override;
+  void begin(std::uint64_t file_bytes, std::uint64_t block_bytes, ByteView head) override;
   Bytes take_buffer() override;
   void write_blocks(std::uint64_t offset, Bytes&& blocks) override;
   void write_wal(std::uint64_t offset, ByteView bytes) override;

@@ -1,0 +1,108 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/choice.h"
+#include "cli/command.h"
+#include "cli/key_option.h"
+#include "cli/render.h"
+#include "cli/repo_option.h"
+#include "cli/snapshot_json.h"
+#include "ops/backup.h"
+
+namespace duckback {
+namespace {
+
+using nlohmann::json;
+
+struct Arguments {
+  RepoOption repo;
+  std::vector<std::string> sources;
+  BackupOptions backup;
+  KeyOption key;
+  std::string name;
+  std::string compression = "default";
+  double timeout_seconds = 120;
+};
+
+const Choices<Compression> kCompressions = {{"off", Compression::off},
+                                            {"fast", Compression::fast},
+                                            {"default", Compression::normal},
+                                            {"max", Compression::max}};
+
+void print_summary(const BackupResult& result) {
+  const SnapshotDetails& details = result.details;
+  std::string what = result.untouched
+                         ? "untouched since the snapshot before, no block read"
+                         : fmt::format("{} of {} changed, {} added", result.changed_blocks,
+                                       count_of(details.blocks, "block"),
+                                       format_bytes(result.snapshot.added_bytes));
+  print_note(fmt::format("Snapshot {} of {} in {}: {}; {}", result.snapshot.id.substr(0, 8),
+                         result.snapshot.database, format_duration(result.elapsed), what,
+                         details.certification));
+}
+
+int run(const Arguments& arguments, const Session& session) {
+  if (arguments.sources.size() > 1 && !arguments.name.empty()) {
+    throw Error(Errc::invalid, "--name goes with one database");
+  }
+  Repository repository = arguments.repo.open_or_make(session);
+  int status = 0;
+  for (const std::string& source : arguments.sources) {
+    BackupOptions options = arguments.backup;
+    options.source = source;
+    options.compression = choose("--compression", kCompressions, arguments.compression);
+    options.grace = kPruneGrace;
+    if (!arguments.name.empty()) options.name = arguments.name;
+    options.key = arguments.key.read();
+    options.timeout =
+        std::chrono::milliseconds(static_cast<std::int64_t>(arguments.timeout_seconds * 1000));
+    options.stop = session.stop;
+    ProgressLine progress(!session.quiet && !session.json);
+    options.step = [&](const std::string& what) { progress.say(what); };
+    options.progress = [&](const CaptureProgress& now) { progress.update(now); };
+    BackupResult result = backup(repository, options);
+    progress.clear();
+    for (const std::string& warning : result.warnings) print_warning(warning);
+    if (session.json) {
+      json object = to_json(result.snapshot, result.details);
+      object["untouched"] = result.untouched;
+      object["changed_blocks"] = result.changed_blocks;
+      object["seconds"] = std::chrono::duration<double>(result.elapsed).count();
+      object["warnings"] = result.warnings;
+      print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
+    } else {
+      if (!session.quiet) print_summary(result);
+      print_result(result.snapshot.id);
+    }
+    if (!result.details.damaged()) continue;
+    status = exit_status(Errc::corrupt);
+    print_warning(fmt::format(
+        "{} is damaged: the snapshot is marked so, and older ones of it are kept by forget",
+        source));
+  }
+  return status;
+}
+
+}  // namespace
+
+Run declare_backup(CLI::App& app, const Session& session) {
+  auto arguments = std::make_shared<Arguments>();
+  BackupOptions& backup = arguments->backup;
+  app.add_option("DB", arguments->sources, "Databases, in use or not")->required();
+  arguments->repo.declare(app);
+  app.add_option("--tag", backup.tags, "A tag for the snapshot; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--name", arguments->name, "What to call this database in place of its path");
+  app.add_option("--compression", arguments->compression, "off, fast, default or max")
+      ->type_name("LEVEL");
+  arguments->key.declare(app);
+  app.add_flag("--require-certified", backup.require_certified,
+               "Refuse an image that only a quiet period proves");
+  app.add_option("--timeout", arguments->timeout_seconds,
+                 "Seconds to try for a consistent image (default 120)")
+      ->check(CLI::Range(0.0, 1e7).description("SECONDS"));
+  return [arguments, &session] { return run(*arguments, session); };
+}
+
+}  // namespace duckback

@@ -1,0 +1,59 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/render.h"
+#include "cli/repo_option.h"
+#include "store/open_store.h"
+
+namespace duckback {
+namespace {
+
+struct Arguments {
+  RepoOption repo;
+  std::string folder;
+  bool encrypt = false;
+};
+
+int run(const Arguments& arguments, const Session& session) {
+  RepoOption repo = arguments.repo;
+  if (!arguments.folder.empty()) repo.repo = arguments.folder;
+  std::optional<std::string> password = repo.password();
+  if (password && !arguments.encrypt) {
+    throw Error(Errc::invalid,
+                "a password is given: say --encrypt too, or the repository would be written in "
+                "plain text");
+  }
+  std::string address = repo.address();
+  if (arguments.encrypt) password = repo.new_password("Password for the new repository");
+  Repository made = Repository::create(make_store(address, session.stop), password);
+  if (session.json) {
+    nlohmann::json json = {{"repository", made.store().name()},
+                           {"id", made.config().id},
+                           {"encrypted", made.config().encrypted}};
+    print_result(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    return 0;
+  }
+  if (!session.quiet) {
+    print_note(fmt::format("Made {} repository {} at {}",
+                           made.config().encrypted ? "an encrypted" : "a",
+                           made.config().id.substr(0, 8), made.store().name()));
+    if (made.config().encrypted) {
+      print_note("Nobody can read it without the password, you included: keep that elsewhere too.");
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+Run declare_init(CLI::App& app, const Session& session) {
+  auto arguments = std::make_shared<Arguments>();
+  app.add_option("REPO", arguments->folder, "Where to make it: a folder, made if it is missing");
+  arguments->repo.declare(app);
+  app.add_flag("--encrypt", arguments->encrypt, "Encrypt everything with a password");
+  return [arguments, &session] { return run(*arguments, session); };
+}
+
+}  // namespace duckback

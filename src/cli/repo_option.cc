@@ -1,0 +1,141 @@
+#include "cli/repo_option.h"
+
+#include <termios.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+
+#include "base/error.h"
+#include "cli/render.h"
+#include "io/child.h"
+#include "store/open_store.h"
+
+namespace duckback {
+namespace {
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::string first_line(std::string text) {
+  text.resize(std::min(text.find('\n'), text.size()));
+  if (!text.empty() && text.back() == '\r') text.pop_back();
+  return text;
+}
+
+std::string from_file(const std::string& file) {
+  std::string password = first_line(read_text(file, 64 * 1024));
+  if (password.empty()) throw Error(Errc::invalid, "the password file {} is empty", file);
+  return password;
+}
+
+std::string from_command(const std::string& command) {
+  ChildOptions options;
+  options.program = "/bin/sh";
+  options.arguments = {"-c", command};
+  options.timeout = std::chrono::minutes(5);
+  Child child(options);
+  std::string password = child.read_line().value_or("");
+  ChildEnd end = child.wait();
+  if (!end.ok() || password.empty()) {
+    throw Error(Errc::invalid, "the password command ended with exit status {} and {} password",
+                end.exit_status, password.empty() ? "no" : "a");
+  }
+  return password;
+}
+
+fs::path home() {
+  std::string home = environment("HOME");
+  if (home.empty()) throw Error(Errc::no_repository, "no repository is named: give --repo");
+  return home;
+}
+
+}  // namespace
+
+std::string ask_password(const std::string& prompt) {
+  if (::isatty(STDIN_FILENO) == 0) {
+    throw Error(Errc::invalid,
+                "a password is needed: give --password-file, --password-command or "
+                "DUCKBACK_PASSWORD");
+  }
+  std::cerr << prompt << ": " << std::flush;
+  termios before{};
+  ::tcgetattr(STDIN_FILENO, &before);
+  termios silent = before;
+  silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+  std::string password;
+  std::getline(std::cin, password);
+  ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+  std::cerr << "\n";
+  if (password.empty()) throw Error(Errc::invalid, "no password was given");
+  return password;
+}
+
+void RepoOption::declare(CLI::App& arguments) {
+  arguments.add_option("-r,--repo", repo, "The repository: a folder (else $DUCKBACK_REPO)")
+      ->type_name("REPO");
+  CLI::Option* file =
+      arguments.add_option("--password-file", password_file,
+                           "File with the password of an encrypted repository (one line)");
+  arguments
+      .add_option("--password-command", password_command, "Shell command that prints the password")
+      ->excludes(file);
+}
+
+std::string RepoOption::address() const {
+  std::string address = repo.empty() ? environment("DUCKBACK_REPO") : repo;
+  if (address.empty()) {
+    fs::path usual = home() / ".duckback/repo";
+    if (stat_path(usual)) return usual.string();
+    throw Error(Errc::no_repository,
+                "no repository is named: give --repo or set DUCKBACK_REPO, and make it with "
+                "`duckback init`");
+  }
+  return address;
+}
+
+std::optional<std::string> RepoOption::password() const {
+  if (!password_file.empty()) return from_file(password_file);
+  if (!password_command.empty()) return from_command(password_command);
+  if (std::string given = environment("DUCKBACK_PASSWORD"); !given.empty()) return given;
+  if (std::string file = environment("DUCKBACK_PASSWORD_FILE"); !file.empty()) {
+    return from_file(file);
+  }
+  if (std::string command = environment("DUCKBACK_PASSWORD_COMMAND"); !command.empty()) {
+    return from_command(command);
+  }
+  return std::nullopt;
+}
+
+std::string RepoOption::new_password(const std::string& prompt) const {
+  if (std::optional<std::string> given = password()) return *given;
+  std::string first = ask_password(prompt);
+  if (ask_password("The same again") != first) {
+    throw Error(Errc::invalid, "the two passwords differ");
+  }
+  return first;
+}
+
+Repository RepoOption::open(const Session& session) const {
+  std::shared_ptr<Store> store = open_store(address(), session.stop);
+  std::optional<std::string> given = password();
+  if (!given && ::isatty(STDIN_FILENO) != 0 && read_config(*store).encrypted) {
+    given = ask_password(fmt::format("Password of {}", store->name()));
+  }
+  return Repository::open(std::move(store), given);
+}
+
+Repository RepoOption::open_or_make(const Session& session) const {
+  bool named = !repo.empty() || !environment("DUCKBACK_REPO").empty();
+  fs::path usual = named ? fs::path() : home() / ".duckback/repo";
+  if (named || stat_path(usual) || ::isatty(STDERR_FILENO) == 0) return open(session);
+  print_note(fmt::format("No repository is named: making one in {}", usual.string()));
+  return Repository::create(make_store(usual.string(), session.stop), password());
+}
+
+}  // namespace duckback

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+
+#include "capture/capture.h"
+#include "ops/snapshot_details.h"
+#include "repo/pack.h"
+#include "repo/repository.h"
+
+namespace duckback {
+
+struct BackupOptions {
+  std::string source;
+  std::vector<std::string> tags;
+  std::optional<std::string> name;  // what to call the database, else its path
+  Compression compression = Compression::normal;
+  enum class Verify { blocks, open, full };
+  Verify verify = Verify::blocks;  // open, full: the snapshot is restored to a scratch file for it
+  bool require_certified = false;
+  std::optional<std::string> key;  // the database's ENCRYPTION_KEY
+  std::chrono::milliseconds timeout{120'000};
+  std::chrono::milliseconds grace;  // of prune, which a backup must not outlast
+  std::size_t threads = 0;          // 0: one a core
+  fs::path library;                 // as of duckdb/worker.h
+
+  std::function<void(const std::string&)> step;
+  std::function<void(const CaptureProgress&)> progress;
+  std::stop_token stop;
+};
+
+struct BackupResult {
+  SnapshotName name;
+  Snapshot snapshot;
+  SnapshotDetails details;
+  // The database was as it had been for the snapshot before: no block was read.
+  bool untouched = false;
+  std::uint64_t changed_blocks = 0;
+  std::vector<std::string> warnings;
+  std::chrono::nanoseconds elapsed{};
+};
+
+// How long what prune marked stays (docs/format.md).
+inline constexpr std::chrono::hours kPruneGrace{24};
+
+// Makes a snapshot of a database, in use or not. Nothing counts before the snapshot is created, the
+// last step. A damaged source is stored, marked as damaged: Errc::corrupt is the caller's to say.
+// Errors are those of capture() and of the store.
+BackupResult backup(const Repository& repository, const BackupOptions& options);
+
+}  // namespace duckback

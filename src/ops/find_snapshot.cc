@@ -1,0 +1,120 @@
+#include "ops/find_snapshot.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "base/error.h"
+
+namespace duckback {
+namespace {
+
+// A path is what it was resolved to when it was backed up; a name is as it is.
+bool is_of(const Snapshot& snapshot, const std::string& database) {
+  if (database.empty() || snapshot.database == database) return true;
+  std::error_code failed;
+  fs::path resolved = fs::weakly_canonical(database, failed);
+  return !snapshot.named && !failed && snapshot.database == resolved.string();
+}
+
+std::optional<std::size_t> count_behind_latest(std::string_view reference) {
+  if (!reference.starts_with("latest")) return std::nullopt;
+  reference.remove_prefix(6);
+  if (reference.empty()) return 0;
+  if (reference.front() != '~') return std::nullopt;
+  reference.remove_prefix(1);
+  if (reference.empty()) return 1;
+  std::size_t count = 0;
+  auto [end, error] = std::from_chars(reference.data(), reference.data() + reference.size(), count);
+  if (error != std::errc() || end != reference.data() + reference.size()) return std::nullopt;
+  return count;
+}
+
+// "2026-11-22", with "T10", "T10:00", "T10:00:05", ".250" and "Z".
+SystemTime parse_moment(std::string text) {
+  static const std::string kRest = "0000-00-00T00:00:00.000Z";
+  if (!text.empty() && text.back() == 'Z') text.pop_back();
+  if (text.size() < 10 || text.size() >= kRest.size()) {
+    throw Error(Errc::invalid, "'@{}' is no time; write it as @2026-11-22T10:00 (UTC)", text);
+  }
+  return parse_utc(text + kRest.substr(text.size()));
+}
+
+std::string in_words(const FoundSnapshot& found) {
+  return fmt::format("{} of {}, {}", found.name.id.substr(0, 8), found.snapshot.database,
+                     format_utc(found.name.time));
+}
+
+}  // namespace
+
+std::vector<FoundSnapshot> read_snapshots(
+    const Repository& repository, const std::string& database,
+    const std::function<void(const SnapshotName&, const Error&)>& damaged) {
+  std::vector<FoundSnapshot> found;
+  for (const SnapshotName& name : list_snapshots(repository.store())) {
+    try {
+      Snapshot snapshot = read_snapshot(repository.store(), repository.sealer(), name);
+      if (!is_of(snapshot, database)) continue;
+      SnapshotDetails details = parse_details(snapshot.details);
+      found.push_back({name, std::move(snapshot), std::move(details)});
+    } catch (const Error& error) {
+      if (error.code() == Errc::not_found) continue;  // Forgotten meanwhile.
+      if (error.code() != Errc::damaged || !damaged) throw;
+      damaged(name, error);
+    }
+  }
+  return found;
+}
+
+FoundSnapshot find_snapshot(const Repository& repository, const std::string& reference,
+                            const std::string& database) {
+  // Damaged ones cannot be meant but by their id.
+  std::optional<Error> unreadable;
+  std::vector<FoundSnapshot> all =
+      read_snapshots(repository, database, [&](const SnapshotName& name, const Error& error) {
+        if (!reference.empty() && name.id.starts_with(reference)) unreadable = error;
+      });
+  if (unreadable) throw Error(*unreadable);
+
+  std::vector<FoundSnapshot> fits;
+  bool by_id =
+      reference.size() >= 4 && reference.find_first_not_of("0123456789abcdef") == reference.npos;
+  if (by_id) {
+    for (FoundSnapshot& one : all) {
+      if (one.name.id.starts_with(reference)) fits.push_back(one);
+    }
+    if (fits.size() == 1) return fits.front();
+    if (fits.size() > 1) {
+      throw Error(Errc::no_snapshot, "{} snapshots begin with {}: {}; {}; …", fits.size(),
+                  reference, in_words(fits[0]), in_words(fits[1]));
+    }
+  }
+  std::optional<std::size_t> behind = count_behind_latest(reference);
+  std::optional<SystemTime> moment;
+  if (reference.starts_with("@")) moment = parse_moment(reference.substr(1));
+  std::set<std::string> databases;
+  for (FoundSnapshot& one : all) {
+    const std::vector<std::string>& tags = one.snapshot.tags;
+    bool fit = behind || (moment && one.name.time <= *moment) ||
+               std::find(tags.begin(), tags.end(), reference) != tags.end();
+    if (!fit) continue;
+    databases.insert(identity_of(one.snapshot));
+    fits.push_back(std::move(one));
+  }
+  if (databases.size() > 1) {
+    std::string list;
+    for (const std::string& each : databases) {
+      list += (list.empty() ? "" : ", ") + each.substr(each.find('\0') + 1);
+    }
+    throw Error(Errc::no_snapshot,
+                "'{}' fits snapshots of {} databases ({}): name one with --database, or give an id",
+                reference, databases.size(), list);
+  }
+  if (fits.size() <= behind.value_or(0)) {
+    throw Error(Errc::no_snapshot,
+                "no snapshot fits '{}'; `duckback snapshots` shows what there is", reference);
+  }
+  return fits[fits.size() - 1 - behind.value_or(0)];
+}
+
+}  // namespace duckback

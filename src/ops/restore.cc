@@ -1,0 +1,407 @@
+#include "ops/restore.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/task_group.h"
+#include "duckdb/worker.h"
+#include "duckfile/header.h"
+#include "io/lock_holder.h"
+#include "ops/publish.h"
+#include "repo/chunk_reader.h"
+#include "repo/map.h"
+
+namespace duckback {
+namespace {
+
+// Places that one task restores: enough to fetch neighbours in a pack together.
+constexpr std::size_t kTaskPlaces = 32;
+
+fs::path with_suffix(const fs::path& path, std::string_view suffix) {
+  fs::path result = path;
+  result += suffix;
+  return result;
+}
+
+constexpr std::array<std::string_view, 3> kWalSuffixes = {".wal", ".wal.checkpoint",
+                                                          ".wal.recovery"};
+
+// Where a map's chunks go: a file, from an offset on.
+class MapWriter {
+ public:
+  // With `compare`, what already holds the right bytes is not fetched, and what the map does not
+  // hold becomes a hole.
+  MapWriter(const File& file, std::uint64_t begin, const MapRef& map, bool compare)
+      : file_(file), begin_(begin), map_(map), compare_(compare) {}
+
+  void write(const Repository& repository, const ChunkReader& reader, std::size_t threads,
+             const RestoreOptions& options) {
+    TaskGroup group(threads, 2 * threads);
+    std::uint64_t next = 0;  // the first place not seen
+    walk_map(
+        map_, [&](const ChunkId& id) { return reader.read(id); },
+        [&](const ChunkId&, std::uint32_t) {
+          if (options.stop.stop_requested()) throw Interrupted();
+          return true;
+        },
+        [&](std::uint64_t number, const ChunkId&, const MapLeaf& leaf) {
+          std::vector<Piece> pieces;
+          leaf.for_each([&](std::size_t at, const MapEntry& entry) {
+            std::uint64_t place = number * kMapFanOut + at;
+            check_place(place);
+            if (compare_) make_hole(next, place);
+            next = place + 1;
+            pieces.push_back({entry.chunk, place});
+            if (pieces.size() < kTaskPlaces) return;
+            queue(group, repository, reader, std::exchange(pieces, {}), options);
+          });
+          if (!pieces.empty()) queue(group, repository, reader, std::move(pieces), options);
+        });
+    group.wait();
+    if (compare_) make_hole(next, places());
+  }
+
+  std::uint64_t written_bytes() const { return written_; }
+
+ private:
+  struct Piece {
+    ChunkId chunk;
+    std::uint64_t place;
+  };
+
+  std::uint64_t body() const { return map_.bytes > begin_ ? map_.bytes - begin_ : 0; }
+  std::uint64_t places() const {
+    return map_.chunk_bytes == 0 ? 0 : (body() + map_.chunk_bytes - 1) / map_.chunk_bytes;
+  }
+  std::uint64_t offset_of(std::uint64_t place) const { return begin_ + place * map_.chunk_bytes; }
+  std::uint64_t bytes_of(std::uint64_t place) const {
+    return std::min(map_.chunk_bytes, body() - place * map_.chunk_bytes);
+  }
+
+  void check_place(std::uint64_t place) const {
+    if (place < places()) return;
+    throw Error(Errc::damaged, "the snapshot's map holds place {} of {}", place, places());
+  }
+
+  void make_hole(std::uint64_t from, std::uint64_t to) const {
+    if (from < to) file_.punch_hole(offset_of(from), (to - from) * map_.chunk_bytes);
+  }
+
+  void queue(TaskGroup& group, const Repository& repository, const ChunkReader& reader,
+             std::vector<Piece> pieces, const RestoreOptions& options) {
+    group.run([this, &repository, &reader, &options, pieces = std::move(pieces)] {
+      if (options.stop.stop_requested()) throw Interrupted();
+      std::unordered_map<ChunkId, std::vector<std::uint64_t>> places;
+      Bytes old;
+      for (const Piece& piece : pieces) {
+        if (compare_ && holds(repository, piece, old)) {
+          done(piece.place, options);
+          continue;
+        }
+        places[piece.chunk].push_back(piece.place);
+      }
+      std::vector<ChunkId> ids;
+      for (const auto& [id, where] : places) ids.push_back(id);
+      reader.read(ids, [&](const ChunkId& id, const Bytes& chunk) {
+        for (std::uint64_t place : places.at(id)) {
+          if (chunk.size() != bytes_of(place)) {
+            throw Error(Errc::damaged, "chunk {} has {} bytes, place {} needs {}", id.hex(),
+                        chunk.size(), place, bytes_of(place));
+          }
+          file_.write_at(offset_of(place), chunk);
+          file_.start_writeback(offset_of(place), chunk.size());
+          written_ += chunk.size();
+          done(place, options);
+        }
+      });
+    });
+  }
+
+  bool holds(const Repository& repository, const Piece& piece, Bytes& old) const {
+    old.resize(bytes_of(piece.place));
+    return file_.read_at(offset_of(piece.place), old) == old.size() &&
+           repository.namer().chunk_id(old) == piece.chunk;
+  }
+
+  void done(std::uint64_t place, const RestoreOptions& options) {
+    std::lock_guard lock(mutex_);
+    done_ += bytes_of(place);
+    if (options.progress) options.progress(done_, body());
+  }
+
+  const File& file_;
+  std::uint64_t begin_;
+  const MapRef& map_;
+  bool compare_;
+  std::atomic<std::uint64_t> written_ = 0;
+  std::mutex mutex_;  // for done_ and the report of it
+  std::uint64_t done_ = 0;
+};
+
+class Restore {
+ public:
+  Restore(const Repository& repository, const Snapshot& snapshot, const RestoreOptions& options)
+      : repository_(repository),
+        snapshot_(snapshot),
+        options_(options),
+        details_(parse_details(snapshot.details)),
+        index_(repository.store(), repository.sealer()),
+        reader_(repository.store(), repository.sealer(), repository.namer(), index_),
+        with_wal_(snapshot.wal.bytes > 0 && !options.without_wal),
+        stamp_(format_local_stamp(std::chrono::system_clock::now())) {}
+
+  RestoreResult run() {
+    auto began = std::chrono::steady_clock::now();
+    result_.target = target_ = fs::absolute(options_.target);
+    check_target();
+    warn();
+    if (options_.delta && stat_path(target_)) {
+      onto();
+    } else {
+      beside();
+    }
+    result_.file_bytes = snapshot_.file.bytes;
+    result_.elapsed = std::chrono::steady_clock::now() - began;
+    return std::move(result_);
+  }
+
+ private:
+  void check_target() {
+    std::optional<FileStat> there = stat_path(target_);
+    std::optional<FileStat> folder = stat_path(folder_of(target_));
+    if (!folder || !S_ISDIR(folder->mode)) {
+      throw Error(Errc::not_found, "folder {} does not exist; make it first",
+                  folder_of(target_).string());
+    }
+    if (!there) return;
+    if (!S_ISREG(there->mode)) {
+      throw Error(Errc::refused, "{} is no file; name the database file", target_.string());
+    }
+    target_ = resolve_path(target_);
+    if (std::optional<Process> user = user_of(*there)) {
+      throw Error(Errc::conflict,
+                  "{} is open in {}: what that writes later would be lost. Stop it first",
+                  target_.string(), to_text(*user));
+    }
+    if (!options_.delta && !options_.force) {
+      throw Error(Errc::refused,
+                  "{} exists: --force keeps it under another name and puts the snapshot in its "
+                  "place, --delta changes it into the snapshot, --to names another place",
+                  target_.string());
+    }
+  }
+
+  std::optional<Process> user_of(const FileStat& there) const {
+    if (auto holder = find_lock_holder(File::open_read(target_), LockKind::any)) return holder;
+    Openers openers = find_openers(there);
+    return openers.writers.empty() ? std::nullopt : std::optional(openers.writers.front());
+  }
+
+  void warn() {
+    if (details_.damaged()) {
+      result_.warnings.push_back(fmt::format(
+          "the snapshot is of a damaged database ({} damaged blocks); an older one may be better",
+          details_.damaged_blocks));
+    }
+    if (options_.without_wal && snapshot_.wal.bytes > 0) {
+      result_.warnings.push_back(
+          fmt::format("without its WAL the database lacks the last {} commits of the snapshot",
+                      details_.wal_commits));
+    }
+  }
+
+  std::size_t threads() const {
+    return options_.threads > 0 ? options_.threads
+                                : std::max(1u, std::thread::hardware_concurrency());
+  }
+
+  void step(const std::string& what) const {
+    if (options_.step) options_.step(what);
+  }
+
+  std::array<std::uint8_t, kBlockStart> head() const {
+    Bytes bytes = reader_.read(snapshot_.head);
+    if (bytes.size() != kBlockStart) {
+      throw Error(Errc::damaged, "the snapshot's headers have {} bytes, not {}", bytes.size(),
+                  kBlockStart);
+    }
+    std::array<std::uint8_t, kBlockStart> head{};
+    std::copy(bytes.begin(), bytes.end(), head.begin());
+    return head;
+  }
+
+  void check_space(std::uint64_t needed) const {
+    fs::path folder = folder_of(target_);
+    std::uint64_t free = free_space(folder);
+    if (free >= needed) return;
+    throw Error(Errc::no_space, "restoring needs up to {}, and {} has {} free",
+                format_bytes(needed), folder.string(), format_bytes(free));
+  }
+
+  RestoreOptions quiet() const {
+    RestoreOptions options;
+    options.stop = options_.stop;
+    return options;
+  }
+
+  std::optional<StagedFile> stage_wal() const {
+    if (!with_wal_) return std::nullopt;
+    TempFile temp = TempFile::beside(with_suffix(target_, ".wal"));
+    temp.file().truncate(snapshot_.wal.bytes);
+    MapWriter(temp.file(), 0, snapshot_.wal, false).write(repository_, reader_, threads(), quiet());
+    temp.file().sync();
+    return StagedFile{std::move(temp), snapshot_.wal.bytes, {}};
+  }
+
+  // A new file, which takes the name when it is complete.
+  void beside() {
+    check_space(snapshot_.file.bytes + snapshot_.wal.bytes);
+    step(fmt::format("restoring {}", target_.string()));
+    TempFile temp = TempFile::beside(target_);
+    temp.file().truncate(snapshot_.file.bytes);
+    MapWriter writer(temp.file(), kBlockStart, snapshot_.file, false);
+    writer.write(repository_, reader_, threads(), options_);
+    temp.file().write_at(0, head());
+    temp.file().sync();
+    result_.written_bytes = writer.written_bytes() + kBlockStart;
+    FileSink::Staged staged{.database = {std::move(temp), snapshot_.file.bytes, {}},
+                            .wal = stage_wal()};
+    if (options_.settle && staged.wal) settle(staged);
+    result_.wal_bytes = staged.wal ? staged.wal->bytes : 0;
+
+    keep_old();
+    bool replace = stat_path(target_).has_value();
+    if (!publish(staged, target_, replace)) {
+      throw Error(Errc::conflict, "{} appeared meanwhile; nothing was put in its place",
+                  target_.string());
+    }
+  }
+
+  // Gives what is at the target a second name, so that it stays when the first one is taken.
+  void keep_old() {
+    keep(target_, "");
+    for (std::string_view suffix : kWalSuffixes) keep(with_suffix(target_, suffix), suffix);
+    if (!result_.kept.empty()) sync_folder(folder_of(target_));
+  }
+
+  void keep(const fs::path& old, std::string_view suffix) {
+    if (!stat_path(old)) return;
+    fs::path kept = kept_name(suffix);
+    std::error_code failed;
+    fs::create_hard_link(old, kept, failed);
+    if (failed) {
+      File copy = File::create(kept);
+      copy.copy_from(File::open_read(old));
+      copy.sync();
+    }
+    result_.kept.push_back(kept);
+  }
+
+  fs::path kept_name(std::string_view suffix) const {
+    return with_suffix(target_, fmt::format(".pre-restore-{}{}", stamp_, suffix));
+  }
+
+  void settle(FileSink::Staged& staged) {
+    if (details_.encrypted) {
+      result_.warnings.push_back(
+          "the WAL was not folded in: DuckDB cannot be trusted to write an encrypted database");
+      return;
+    }
+    step("folding the WAL in");
+    TempFolder scratch = TempFolder::beside(target_);
+    fs::path database = scratch.path() / target_.filename();
+    File::create(database).copy_from(staged.database.temp.file());
+    File::create(with_suffix(database, ".wal")).copy_from(staged.wal->temp.file());
+    WorkerOptions worker;
+    worker.library = options_.library;
+    worker.scratch = scratch.path();
+    worker.stop = options_.stop;
+    SettledDatabase done = settle_database(database, false, worker);
+    if (done.replayed.tables != done.settled.tables) {
+      throw Error(Errc::unverified,
+                  "folding the WAL in changed tables or row counts; restore without --settle");
+    }
+    staged.database.temp = TempFile::adopt(database, target_);
+    staged.database.temp.file().sync();
+    staged.wal.reset();
+  }
+
+  // The database at the target becomes the snapshot. From the first change to the last it has no
+  // main header, and its old WAL is moved aside only then: killed anywhere, DuckDB opens neither,
+  // and the same command goes on.
+  void onto() {
+    if (options_.settle) {
+      throw Error(Errc::invalid, "--settle goes with a new file, not with --delta");
+    }
+    std::array<std::uint8_t, kBlockStart> image_head = head();
+    std::optional<StagedFile> wal = stage_wal();
+    step(fmt::format("changing {} into the snapshot", target_.string()));
+    File file = File::open_write(target_);
+    check_begin(file);
+    remove_file(sidecar_path(target_));
+    std::array<std::uint8_t, kSlotBytes> zeros{};
+    file.write_at(0, zeros);
+    file.sync();
+    for (std::string_view suffix : kWalSuffixes) {
+      fs::path old = with_suffix(target_, suffix);
+      if (!stat_path(old)) continue;
+      fs::path kept = kept_name(suffix);
+      rename_file(old, kept);
+      result_.kept.push_back(kept);
+    }
+    sync_folder(folder_of(target_));
+
+    file.truncate(snapshot_.file.bytes);
+    MapWriter writer(file, kBlockStart, snapshot_.file, true);
+    writer.write(repository_, reader_, threads(), options_);
+    file.write_at(kSlotBytes, ByteView(image_head).subspan(kSlotBytes));
+    file.sync();
+    if (wal) {
+      wal->temp.rename_to(with_suffix(target_, ".wal"));
+      sync_folder(folder_of(target_));
+    }
+    file.write_at(0, ByteView(image_head).first(kSlotBytes));
+    file.sync();
+    result_.written_bytes = writer.written_bytes() + kBlockStart;
+    result_.wal_bytes = wal ? wal->bytes : 0;
+  }
+
+  // It is a database, or was while a --delta was stopped.
+  void check_begin(const File& file) const {
+    std::array<std::uint8_t, 12> begin{};
+    std::size_t count = file.read_at(0, begin);
+    bool unfinished =
+        std::all_of(begin.begin(), begin.end(), [](std::uint8_t byte) { return byte == 0; });
+    if (unfinished || (count == begin.size() && std::memcmp(begin.data() + 8, "DUCK", 4) == 0)) {
+      return;
+    }
+    throw Error(Errc::refused, "{} is no DuckDB database; --delta changes nothing else",
+                target_.string());
+  }
+
+  const Repository& repository_;
+  const Snapshot& snapshot_;
+  const RestoreOptions& options_;
+  SnapshotDetails details_;
+  Index index_;
+  ChunkReader reader_;
+  bool with_wal_;
+  std::string stamp_;
+  fs::path target_;
+  RestoreResult result_;
+};
+
+}  // namespace
+
+RestoreResult restore(const Repository& repository, const Snapshot& snapshot,
+                      const RestoreOptions& options) {
+  return Restore(repository, snapshot, options).run();
+}
+
+}  // namespace duckback
