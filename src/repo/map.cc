@@ -163,7 +163,7 @@ struct MapReader::Node {
   Children children;
 };
 
-MapReader::MapReader(MapRef map, ReadChunk read) : map_(std::move(map)), read_(std::move(read)) {
+MapReader::MapReader(MapRef map, ReadChunk read) : map_(map), read_(std::move(read)) {
   check_levels(map_);
   way_.resize(map_.levels);
 }

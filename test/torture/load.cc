@@ -110,7 +110,9 @@ std::vector<Load> make_loads() {
        // Commits around the WAL do not count for the threshold: alone and without a pause they make
        // the file grow by 100 MB a second, and reading it takes longer every second.
        .about = "the load of liveness without the CHECKPOINTs, and commits that fill the WAL",
-       .threads = {bulk("left", 300ms), bulk("right", 300ms), trickle(20ms),
+       .threads = {bulk("left", 300ms),
+                   bulk("right", 300ms),
+                   trickle(20ms),
                    {.workers = {{.kind = Kind::bulk, .name = "small", .rows = 40'000, .keep = 12}},
                     .pause = 50ms}},
        .ballast_mib = 450},
