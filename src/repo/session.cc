@@ -51,7 +51,16 @@ Session::~Session() {
     repository_.store().remove(key_of(id_));
   } catch (const Error&) {
     // It stays until prune finds it old: nothing else depends on it.
+  } catch (const Interrupted&) {
+    // A store that waits to try again ends so when it is stopped.
   }
+}
+
+bool Session::exists() const {
+  bool found = false;
+  std::string key = key_of(id_);
+  repository_.store().list(key, [&](const ObjectInfo& object) { found |= object.key == key; });
+  return found;
 }
 
 std::vector<SessionInfo> list_sessions(const Repository& repository) {
@@ -76,6 +85,16 @@ std::vector<SessionInfo> list_sessions(const Repository& repository) {
     }
   }
   return sessions;
+}
+
+void remove_dead_sessions(Store& store, SystemTime latest, const Session& own) {
+  std::vector<std::string> dead;
+  store.list(kPrefix, [&](const ObjectInfo& object) {
+    if (object.modified <= latest && !object.key.starts_with(key_of(own.id()))) {
+      dead.push_back(object.key);
+    }
+  });
+  for (const std::string& key : dead) store.remove(key);
 }
 
 }  // namespace duckback

@@ -24,6 +24,8 @@ class Session {
   std::chrono::milliseconds age() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(now() - began_);
   }
+  // False if a prune took it for dead and removed it: it no longer waits for it.
+  bool exists() const;
 
  private:
   const Repository& repository_;
@@ -41,5 +43,7 @@ struct SessionInfo {
 };
 // What cannot be read counts, without what it says.
 std::vector<SessionInfo> list_sessions(const Repository& repository);
+// Removes what killed processes left: all from `latest` or before, by the store's clock, but `own`.
+void remove_dead_sessions(Store& store, SystemTime latest, const Session& own);
 
 }  // namespace duckback

@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "base/error.h"
 #include "store/store.h"
 
 namespace duckback {
@@ -11,7 +12,7 @@ namespace duckback {
 // For tests that kill an operation at every step.
 class DyingStore : public Store {
  public:
-  struct Dead {};
+  struct Dead : Interrupted {};
   DyingStore(Store& store, std::size_t dies_at, bool unacknowledged)
       : store_(store), dies_at_(dies_at), unacknowledged_(unacknowledged) {}
 

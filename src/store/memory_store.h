@@ -10,6 +10,10 @@ namespace duckback {
 // Objects in memory, with a clock that tests can set.
 class MemoryStore : public Store {
  public:
+  MemoryStore() = default;
+  // One with the same objects and the same time; nobody uses `other` meanwhile.
+  MemoryStore(const MemoryStore& other) : objects_(other.objects_), now_(other.now_) {}
+
   std::string name() const override { return "memory"; }
   void put(std::string_view key, ByteView bytes) override;
   void create(std::string_view key, ByteView bytes) override;
@@ -17,7 +21,7 @@ class MemoryStore : public Store {
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
 
-  // What objects put from now on are dated; it stands still until the first call moves it on.
+  // What objects put from now on are dated; it stands still between the calls, and may go back.
   void advance_clock(std::chrono::milliseconds by);
 
  private:
