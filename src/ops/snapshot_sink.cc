@@ -156,26 +156,35 @@ Bytes SnapshotSink::take_buffer() {
   return buffer;
 }
 
+// Not while an earlier write of the same blocks is under way: the later one counts, and tasks end
+// in any order.
+bool SnapshotSink::may_begin(const InFlight& next) const {
+  return in_flight_.size() < kInFlightMost &&
+         std::none_of(in_flight_.begin(), in_flight_.end(), [&](const InFlight& other) {
+           return next.begin < other.end && other.begin < next.end;
+         });
+}
+
 void SnapshotSink::write_blocks(std::uint64_t offset, Bytes&& blocks) {
   DUCKBACK_ASSERT(offset >= kBlockStart && (offset - kBlockStart) % file_->chunk_bytes() == 0);
+  InFlight range{offset, offset + blocks.size()};
   {
     std::unique_lock lock(mutex_);
-    while (in_flight_ >= kInFlightMost) {
+    while (!may_begin(range)) {
       // A failed task never ends its buffer's wait: the group says why.
       lock.unlock();
       group_.check();
       lock.lock();
-      buffer_done_.wait_for(lock, std::chrono::milliseconds(50),
-                            [this] { return in_flight_ < kInFlightMost; });
+      buffer_done_.wait_for(lock, std::chrono::milliseconds(50), [&] { return may_begin(range); });
     }
-    ++in_flight_;
+    in_flight_.push_back(range);
   }
   auto shared = std::make_shared<Bytes>(std::move(blocks));
-  group_.run([this, offset, shared] {
-    store(offset, *shared);
+  group_.run([this, range, shared] {
+    store(range.begin, *shared);
     {
       std::lock_guard lock(mutex_);
-      --in_flight_;
+      in_flight_.erase(std::find(in_flight_.begin(), in_flight_.end(), range));
       if (spare_.size() < kInFlightMost) spare_.push_back(std::move(*shared));
     }
     buffer_done_.notify_one();

@@ -48,7 +48,14 @@ class SnapshotSink : public ImageSink {
   static constexpr std::uint64_t kWalPieceBytes = 1 << 20;
 
   class Places;
+  // Bytes of the file that a task has at hand.
+  struct InFlight {
+    std::uint64_t begin;
+    std::uint64_t end;
+    bool operator==(const InFlight&) const = default;
+  };
 
+  bool may_begin(const InFlight& next) const;
   void store(std::uint64_t offset, const Bytes& blocks);
   void store_wal_piece();
 
@@ -62,7 +69,7 @@ class SnapshotSink : public ImageSink {
 
   std::mutex mutex_;  // for the two below
   std::condition_variable buffer_done_;
-  std::size_t in_flight_ = 0;
+  std::vector<InFlight> in_flight_;
   std::vector<Bytes> spare_;
 
   TaskGroup group_;  // the last member: its tasks use the others
