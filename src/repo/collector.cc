@@ -23,7 +23,10 @@ struct PackUse {
   bool present = false;  // the object exists
   SystemTime modified{};
 
-  std::uint64_t dead_bytes() const { return info.bytes - std::min(info.bytes, live_bytes); }
+  std::uint64_t dead_bytes() const {
+    std::uint64_t needed = live_chunks == 0 ? 0 : live_bytes + pack_overhead(live_chunks);
+    return info.bytes - std::min(info.bytes, needed);
+  }
 };
 
 class Collector {
@@ -37,12 +40,17 @@ class Collector {
     } else {
       session_.emplace(repository_, "prune");
       now_ = session_->began();
+      remove_dead_sessions(store_, now_ - options_.session_lifetime, *session_);
+    }
+    if (options_.now && !options_.dry_run) {
+      report_.waits_for = session_that_waits(SystemTime::max());
+      if (!report_.waits_for.empty()) return report_;
     }
     marks_ = list_marks(store_);
     Index index(store_, repository_.sealer(), marks_.packs());
+    list_packs(index);
     walk(index);
     use_packs(index);
-    if (!options_.dry_run) remove_dead_sessions();
     mark(index);
     rescue();
     remove();
@@ -66,8 +74,8 @@ class Collector {
   // What live snapshots reach, and, apart, what forgotten ones do that may still come back.
   void walk(const Index& index) {
     step("walking the snapshots");
-    live_.emplace(index);
-    kept_.emplace(index);
+    live_.emplace(index, missing_);
+    kept_.emplace(index, missing_);
     ChunkReader reader(store_, repository_.sealer(), repository_.namer(), index);
     for (const SnapshotName& name : list_snapshots(store_)) {
       walked_.insert(name.key);
@@ -105,12 +113,34 @@ class Collector {
     }
   }
 
-  void use_packs(const Index& index) {
-    for (std::size_t file = 0; file < index.files().size(); ++file) {
-      for (const PackInfo& info : index.files()[file]->packs()) {
+  // The packs that the index names, and those that are there. Listed after the index was opened, so
+  // that what it names and is not there is missing.
+  void list_packs(const Index& index) {
+    for (const auto& file : index.files()) {
+      for (const PackInfo& info : file->packs()) {
         packs_[info.id].info = info;
         packs_[info.id].listed = true;
       }
+    }
+    store_.list("packs/", [&](const ObjectInfo& object) {
+      std::optional<std::string> id = pack_id_of(object.key);
+      if (!id) return;
+      PackUse& pack = packs_[*id];
+      pack.present = true;
+      pack.modified = object.modified;
+      if (!pack.listed) {
+        pack.info.id = *id;
+        pack.info.bytes = object.bytes;
+      }
+      ++report_.packs;
+    });
+    for (const auto& [id, pack] : packs_) {
+      if (!pack.present) missing_.insert(id);
+    }
+  }
+
+  void use_packs(const Index& index) {
+    for (std::size_t file = 0; file < index.files().size(); ++file) {
       index.files()[file]->for_each([&](std::uint64_t number, const ChunkPlace& place) {
         PackUse& pack = packs_[place.pack->id];
         std::uint64_t bytes = place.chunk.stored + kTagBytes;
@@ -123,25 +153,6 @@ class Collector {
           kept_packs_.insert(place.pack->id);
         }
       });
-    }
-    store_.list("packs/", [&](const ObjectInfo& object) {
-      PackUse& pack = packs_[object.key.substr(object.key.rfind('/') + 1)];
-      pack.present = true;
-      pack.modified = object.modified;
-      if (!pack.listed) {
-        pack.info.id = object.key.substr(object.key.rfind('/') + 1);
-        pack.info.bytes = object.bytes;
-      }
-      ++report_.packs;
-    });
-  }
-
-  void remove_dead_sessions() {
-    for (const SessionInfo& session : list_sessions(repository_)) {
-      if (session.id == session_->id()) continue;
-      if (now_ - session.began >= options_.session_lifetime) {
-        store_.remove("sessions/" + session.id);
-      }
     }
   }
 
@@ -176,6 +187,7 @@ class Collector {
 
   void copy_live_chunks(const Index& index, const std::vector<PackUse*>& packs) {
     std::set<std::string> absent = marks_.packs();
+    absent.insert(missing_.begin(), missing_.end());
     for (const PackUse* pack : packs) absent.insert(pack->info.id);
     Index others(store_, repository_.sealer(), absent);
     ChunkReader reader(store_, repository_.sealer(), repository_.namer(), index);
@@ -234,7 +246,8 @@ class Collector {
       report_.removed_snapshots = expired_.size();
       return;
     }
-    if (std::string other = session_that_waits(due); !other.empty()) {
+    leave_changed(due);
+    if (std::string other = session_that_waits(newest_mark_of(due)); !other.empty()) {
       report_.waits_for = other;
       report_.waiting_packs += due.size();
       return;
@@ -253,17 +266,44 @@ class Collector {
     remove_packs(due);
   }
 
-  // With --now any other session, else one that is older than a mark: it may rely on the pack.
-  std::string session_that_waits(const std::vector<std::string>& due) const {
-    SystemTime newest_mark{};
+  // Another prune may have rescued a pack since the walk, and what came after relies on it; or a
+  // snapshot came back from trash and was forgotten anew.
+  void leave_changed(std::vector<std::string>& due) {
+    std::map<std::string, SystemTime> now;
+    for (const Mark& mark : list_marks(store_).marks) now[mark.pack_id] = mark.modified;
+    std::map<std::string, SystemTime> before;
+    for (const Mark& mark : marks_.marks) before[mark.pack_id] = mark.modified;
+    std::erase_if(due, [&](const std::string& id) {
+      return !now.contains(id) || (before.contains(id) && before[id] != now[id]);
+    });
+    std::map<std::string, SystemTime> trashed;
+    for (const SnapshotName& name : list_trashed_snapshots(store_)) {
+      trashed[name.key] = name.modified;
+    }
+    std::erase_if(expired_, [&](const SnapshotName& name) {
+      return !trashed.contains(name.key) || trashed[name.key] != name.modified;
+    });
+  }
+
+  SystemTime newest_mark_of(const std::vector<std::string>& due) const {
+    if (options_.now) return SystemTime::max();
+    SystemTime newest{};
     for (const Mark& mark : marks_.marks) {
       if (std::find(due.begin(), due.end(), mark.pack_id) != due.end()) {
-        newest_mark = std::max(newest_mark, mark.modified);
+        newest = std::max(newest, mark.modified);
       }
     }
-    for (const SessionInfo& session : list_sessions(repository_)) {
+    return newest;
+  }
+
+  // One that is not younger than the mark: it may rely on the pack. One that began in the future
+  // did so before the clock was set back.
+  std::string session_that_waits(SystemTime mark) {
+    std::vector<SessionInfo> sessions = list_sessions(repository_);
+    SystemTime now = session_->now();
+    for (const SessionInfo& session : sessions) {
       if (session.id == session_->id()) continue;
-      if (!options_.now && session.began > newest_mark) continue;
+      if (session.began > mark && session.began <= now) continue;
       return fmt::format("a {} on {} (pid {}) since {}",
                          session.what.empty() ? "session" : session.what, session.host, session.pid,
                          format_utc(session.began));
@@ -338,39 +378,38 @@ class Collector {
   std::set<std::string> walked_;
   std::vector<SnapshotName> expired_;
   std::map<std::string, PackUse> packs_;
+  std::set<std::string> missing_;  // listed, and not there
   std::set<std::string> kept_packs_;
   std::set<std::string> rescued_;
   std::vector<std::string> newly_marked_;
   PruneReport report_;
 };
 
-// The place of a chunk that counts: the first outside of the absent packs, else the first.
-struct Spot {
-  std::size_t file;
-  std::uint64_t number;
-};
-std::optional<Spot> locate(const Index& index, const ChunkId& id) {
+}  // namespace
+
+Liveness::Liveness(const Index& index, std::set<std::string> missing)
+    : index_(index), missing_(std::move(missing)) {
+  for (const auto& file : index.files()) live_.emplace_back(file->entries());
+}
+
+std::optional<Liveness::Spot> Liveness::locate(const ChunkId& id) const {
   std::optional<Spot> spot;
-  bool good = false;
-  for (std::size_t file = 0; file < index.files().size() && !good; ++file) {
-    index.files()[file]->find(id, [&](std::uint64_t number, const ChunkPlace& place) {
-      bool here = !index.absent(place.pack->id);
-      if (good || (spot && !here)) return;
+  std::pair<int, std::string_view> best;
+  for (std::size_t file = 0; file < index_.files().size(); ++file) {
+    index_.files()[file]->find(id, [&](std::uint64_t number, const ChunkPlace& place) {
+      const std::string& pack = place.pack->id;
+      int worse = missing_.contains(pack) ? 2 : index_.absent(pack) ? 1 : 0;
+      std::pair<int, std::string_view> rank(worse, pack);
+      if (spot && best <= rank) return;
+      best = rank;
       spot = Spot{file, number};
-      good = here;
     });
   }
   return spot;
 }
 
-}  // namespace
-
-Liveness::Liveness(const Index& index) : index_(index) {
-  for (const auto& file : index.files()) live_.emplace_back(file->entries());
-}
-
 bool Liveness::set(const ChunkId& id) {
-  std::optional<Spot> spot = locate(index_, id);
+  std::optional<Spot> spot = locate(id);
   if (!spot) throw Error(Errc::damaged, "chunk {} is in no index", id.hex());
   if (live_[spot->file].test(spot->number)) return false;
   live_[spot->file].set(spot->number);
@@ -378,7 +417,7 @@ bool Liveness::set(const ChunkId& id) {
 }
 
 bool Liveness::holds(const ChunkId& id) const {
-  std::optional<Spot> spot = locate(index_, id);
+  std::optional<Spot> spot = locate(id);
   return spot && live_[spot->file].test(spot->number);
 }
 

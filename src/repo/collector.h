@@ -47,18 +47,26 @@ struct PruneReport {
 // cannot be read: what it needs is not known then.
 PruneReport prune(const Repository& repository, const PruneOptions& options);
 
-// Which chunks snapshots reach: one bit an index entry. What several index entries name is live
-// where find() leads.
+// Which chunks snapshots reach: one bit an index entry. A chunk that is in several packs is live in
+// one: if it can be not in a `missing` one, and not in one that the index treats as absent, and of
+// these in that of the lowest id, so that two collectors choose the same.
 class Liveness {
  public:
-  explicit Liveness(const Index& index);
+  explicit Liveness(const Index& index, std::set<std::string> missing = {});
   // True the first time. Throws Errc::damaged if it is in no index.
   bool set(const ChunkId& id);
   bool holds(const ChunkId& id) const;
   bool test(std::size_t file, std::uint64_t number) const { return live_[file].test(number); }
 
  private:
+  struct Spot {
+    std::size_t file;
+    std::uint64_t number;
+  };
+  std::optional<Spot> locate(const ChunkId& id) const;
+
   const Index& index_;
+  std::set<std::string> missing_;
   std::vector<Bitmap> live_;  // an index file each
 };
 

@@ -1,5 +1,7 @@
 #include "repo/mark.h"
 
+#include "repo/hex.h"
+
 namespace duckback {
 namespace {
 
@@ -13,7 +15,8 @@ std::string key_of(std::string_view prefix, const std::string& pack_id) {
 std::vector<Mark> list_below(Store& store, std::string_view prefix) {
   std::vector<Mark> marks;
   store.list(prefix, [&](const ObjectInfo& object) {
-    marks.push_back({object.key.substr(prefix.size()), object.modified});
+    std::string id = object.key.substr(prefix.size());
+    if (is_hex(id, 2 * sizeof(Digest))) marks.push_back({std::move(id), object.modified});
   });
   return marks;
 }

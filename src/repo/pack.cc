@@ -6,6 +6,7 @@
 
 #include "base/byte_reader.h"
 #include "base/error.h"
+#include "repo/hex.h"
 #include "repo/trailer.h"
 
 namespace duckback {
@@ -72,6 +73,12 @@ Salt salt_of(const ObjectHeader& header) {
 std::string pack_key(std::string_view pack_id) {
   DUCKBACK_ASSERT(pack_id.size() == 2 * sizeof(Digest));
   return fmt::format("packs/{}/{}", pack_id.substr(0, 2), pack_id);
+}
+
+std::optional<std::string> pack_id_of(std::string_view key) {
+  std::string_view id = key.substr(key.rfind('/') + 1);
+  if (!is_hex(id, 2 * sizeof(Digest)) || key != pack_key(id)) return std::nullopt;
+  return std::string(id);
 }
 
 Bytes compress_chunk(ByteView chunk, Compression compression) {

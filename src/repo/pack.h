@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "repo/chunk_id.h"
@@ -15,6 +17,11 @@ inline constexpr std::uint64_t kPackBytesMost = 64 << 20;  // none is larger
 inline constexpr std::uint64_t kChunkBytesMost = 1 << 20;
 
 enum class Compression { off, fast, normal, max };  // zstd -1, 1, 9
+
+// What a pack of so many chunks has besides them and their tags.
+inline constexpr std::uint64_t pack_overhead(std::uint64_t chunks) {
+  return kObjectHeaderBytes + 40 * chunks + kTagBytes + 8;
+}
 
 // A chunk in a pack: `stored` bytes and a tag at `offset`; compressed where stored < raw.
 struct PackedChunk {
@@ -32,6 +39,8 @@ struct PackInfo {
   auto operator<=>(const PackInfo&) const = default;
 };
 std::string pack_key(std::string_view pack_id);  // "packs/XX/ID"
+// The id in such a key; nothing for what only lies there.
+std::optional<std::string> pack_id_of(std::string_view key);
 
 // What a chunk becomes before it is sealed: compressed if that pays, else as it is.
 Bytes compress_chunk(ByteView chunk, Compression compression);

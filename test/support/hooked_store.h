@@ -1,0 +1,41 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "store/store.h"
+
+namespace duckback::test {
+
+// Lets a test act before a store's n-th mutation (put, create, remove; from 0).
+class HookedStore : public Store {
+ public:
+  HookedStore(std::shared_ptr<Store> store, std::function<void(std::size_t number)> before)
+      : store_(std::move(store)), before_(std::move(before)) {}
+
+  std::string name() const override { return store_->name(); }
+  void put(std::string_view key, ByteView bytes) override {
+    before_(mutations_++);
+    store_->put(key, bytes);
+  }
+  void create(std::string_view key, ByteView bytes) override {
+    before_(mutations_++);
+    store_->create(key, bytes);
+  }
+  Bytes get(std::string_view key, Range range) override { return store_->get(key, range); }
+  void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override {
+    store_->list(prefix, visit);
+  }
+  void remove(std::string_view key) override {
+    before_(mutations_++);
+    store_->remove(key);
+  }
+  std::size_t mutations() const { return mutations_; }
+
+ private:
+  std::shared_ptr<Store> store_;
+  std::function<void(std::size_t)> before_;
+  std::size_t mutations_ = 0;
+};
+
+}  // namespace duckback::test
