@@ -9,6 +9,9 @@
 
 namespace duckback {
 
+// How long what prune marked stays (docs/format.md).
+inline constexpr std::chrono::hours kPruneGrace{24};
+
 struct BackupOptions {
   std::string source;
   std::vector<std::string> tags;
@@ -19,9 +22,9 @@ struct BackupOptions {
   bool require_certified = false;
   std::optional<std::string> key;  // the database's ENCRYPTION_KEY
   std::chrono::milliseconds timeout{120'000};
-  std::chrono::milliseconds grace;  // of prune, which a backup must not outlast
-  std::size_t threads = 0;          // 0: one a core
-  fs::path library;                 // as of duckdb/worker.h
+  std::chrono::milliseconds grace = kPruneGrace;  // which a backup must not outlast
+  std::size_t threads = 0;                        // 0: one a core
+  fs::path library;                               // as of duckdb/worker.h
 
   std::function<void(const std::string&)> step;
   std::function<void(const CaptureProgress&)> progress;
@@ -38,9 +41,6 @@ struct BackupResult {
   std::vector<std::string> warnings;
   std::chrono::nanoseconds elapsed{};
 };
-
-// How long what prune marked stays (docs/format.md).
-inline constexpr std::chrono::hours kPruneGrace{24};
 
 // Makes a snapshot of a database, in use or not. Nothing counts before the snapshot is created, the
 // last step. A damaged source is stored, marked as damaged: Errc::corrupt is the caller's to say.

@@ -70,9 +70,11 @@ FoundSnapshot find_snapshot(const Repository& repository, const std::string& ref
                             const std::string& database) {
   // Damaged ones cannot be meant but by their id.
   std::optional<Error> unreadable;
+  std::vector<std::pair<SnapshotName, Error>> damaged;
   std::vector<FoundSnapshot> all =
       read_snapshots(repository, database, [&](const SnapshotName& name, const Error& error) {
         if (!reference.empty() && name.id.starts_with(reference)) unreadable = error;
+        damaged.emplace_back(name, error);
       });
   if (unreadable) throw Error(*unreadable);
 
@@ -110,11 +112,28 @@ FoundSnapshot find_snapshot(const Repository& repository, const std::string& ref
                 "'{}' fits snapshots of {} databases ({}): name one with --database, or give an id",
                 reference, databases.size(), list);
   }
-  if (fits.size() <= behind.value_or(0)) {
+  // A damaged one keeps its place: an older one is never taken for it in silence.
+  std::size_t back = behind.value_or(0);
+  std::erase_if(damaged, [&](const auto& one) {
+    bool of_another = !fits.empty() && one.first.database_id != fits[0].name.database_id;
+    return of_another || !(behind || (moment && one.first.time <= *moment));
+  });
+  for (auto one = damaged.rbegin(); one != damaged.rend(); ++one) {
+    auto newer = static_cast<std::size_t>(
+        std::count_if(fits.begin(), fits.end(),
+                      [&](const FoundSnapshot& fit) { return fit.name.time > one->first.time; }));
+    if (newer > back) break;
+    if (newer == back) {
+      throw Error(Errc::damaged, "'{}' is a snapshot that cannot be read: {}. Name another one",
+                  reference, one->second.what());
+    }
+    --back;
+  }
+  if (fits.size() <= back) {
     throw Error(Errc::no_snapshot,
                 "no snapshot fits '{}'; `duckback snapshots` shows what there is", reference);
   }
-  return fits[fits.size() - 1 - behind.value_or(0)];
+  return fits[fits.size() - 1 - back];
 }
 
 }  // namespace duckback

@@ -270,8 +270,10 @@ class Restore {
     temp.file().write_at(0, head());
     temp.file().sync();
     result_.written_bytes = writer.written_bytes() + kBlockStart;
+    // Not inside the braces below: g++ 12 destroys members twice where a later one throws.
+    std::optional<StagedFile> wal = stage_wal();
     FileSink::Staged staged{.database = {std::move(temp), snapshot_.file.bytes, {}},
-                            .wal = stage_wal()};
+                            .wal = std::move(wal)};
     if (options_.settle && staged.wal) settle(staged);
     result_.wal_bytes = staged.wal ? staged.wal->bytes : 0;
 
