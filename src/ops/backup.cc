@@ -1,5 +1,6 @@
 #include "ops/backup.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "base/error.h"
@@ -131,13 +132,15 @@ class Backup {
 
   bool commit(Session& session, SystemTime began, const std::set<std::string>& marked_before,
               const std::set<std::string>& relied_on) {
-    if (!result_.untouched) {
-      for (const std::string& pack : list_marks(repository_.store()).packs()) {
-        if (relied_on.contains(pack) && !marked_before.contains(pack)) return false;
-      }
-    }
+    auto marked_since = [&] {
+      std::set<std::string> marked = list_marks(repository_.store()).packs();
+      return std::any_of(marked.begin(), marked.end(), [&](const std::string& pack) {
+        return relied_on.contains(pack) && !marked_before.contains(pack);
+      });
+    };
+    if (!relied_on.empty() && marked_since()) return false;
     if (parent_ && !still_there(parent_->name)) return false;
-    if (session.age() > options_.grace / 2) {
+    if (session.age() > options_.grace / 2 || !session.exists()) {
       throw Error(Errc::conflict,
                   "the backup of {} took longer than half of prune's grace time ({}), by the "
                   "store's clock; nothing was made. Run prune with a longer --grace",
@@ -149,7 +152,11 @@ class Backup {
     snapshot_.details = to_json(result_.details);
     result_.name = name_snapshot(database_id_, snapshot_);
     create_snapshot(repository_.store(), repository_.sealer(), result_.name, snapshot_);
-    return true;
+    // A process that stood still just before, for days, or while the clock jumped, made a snapshot
+    // of what is gone. As long as its session is there and sees no mark, nothing is.
+    if (session.exists() && (relied_on.empty() || !marked_since())) return true;
+    repository_.store().remove(result_.name.key);
+    return false;
   }
 
   bool still_there(const SnapshotName& name) const {

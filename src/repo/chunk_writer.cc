@@ -56,6 +56,7 @@ void ChunkWriter::put_pack(PackBuilder builder) {
   store_.put(pack_key(pack.info.id), pack.bytes);
   std::lock_guard lock(mutex_);
   ++stats_.packs;
+  relied_on_.insert(pack.info.id);
   stats_.stored_bytes += pack.bytes.size();
   index_builder_.add(pack.info, pack.chunks);
   if (index_builder_.entries() >= kNewMost) put_index();

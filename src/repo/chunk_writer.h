@@ -37,7 +37,7 @@ class ChunkWriter {
   void flush();
 
   ChunkStats stats() const;
-  // Packs that were there before and hold chunks given to put().
+  // Packs that hold chunks given to put(): those it was found in, and those made.
   std::set<std::string> relied_on() const;
 
  private:
