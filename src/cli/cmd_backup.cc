@@ -42,46 +42,62 @@ void print_summary(const BackupResult& result) {
                          details.certification));
 }
 
+// Makes one snapshot; the exit status.
+int run_one(const Repository& repository, const Arguments& arguments, const std::string& source,
+            const Session& session) {
+  BackupOptions options = arguments.backup;
+  options.source = source;
+  options.compression = choose("--compression", kCompressions, arguments.compression);
+  options.grace = kPruneGrace;
+  if (!arguments.name.empty()) options.name = arguments.name;
+  options.key = arguments.key.read();
+  options.timeout =
+      std::chrono::milliseconds(static_cast<std::int64_t>(arguments.timeout_seconds * 1000));
+  options.stop = session.stop;
+  ProgressLine progress(!session.quiet && !session.json);
+  options.step = [&](const std::string& what) { progress.say(what); };
+  options.progress = [&](const CaptureProgress& now) { progress.update(now); };
+  BackupResult result = backup(repository, options);
+  progress.clear();
+  for (const std::string& warning : result.warnings) print_warning(warning);
+  if (session.json) {
+    json object = to_json(result.snapshot, result.details);
+    object["untouched"] = result.untouched;
+    object["changed_blocks"] = result.changed_blocks;
+    object["seconds"] = std::chrono::duration<double>(result.elapsed).count();
+    object["warnings"] = result.warnings;
+    print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
+  } else {
+    if (!session.quiet) print_summary(result);
+    print_result(result.snapshot.id);
+  }
+  if (!result.details.damaged()) return 0;
+  print_warning(fmt::format("{} is damaged: the snapshot is marked so", source));
+  return exit_status(Errc::corrupt);
+}
+
+// One database that cannot be backed up holds up no other.
 int run(const Arguments& arguments, const Session& session) {
   if (arguments.sources.size() > 1 && !arguments.name.empty()) {
     throw Error(Errc::invalid, "--name goes with one database");
   }
   Repository repository = arguments.repo.open_or_make(session);
-  int status = 0;
-  for (const std::string& source : arguments.sources) {
-    BackupOptions options = arguments.backup;
-    options.source = source;
-    options.compression = choose("--compression", kCompressions, arguments.compression);
-    options.grace = kPruneGrace;
-    if (!arguments.name.empty()) options.name = arguments.name;
-    options.key = arguments.key.read();
-    options.timeout =
-        std::chrono::milliseconds(static_cast<std::int64_t>(arguments.timeout_seconds * 1000));
-    options.stop = session.stop;
-    ProgressLine progress(!session.quiet && !session.json);
-    options.step = [&](const std::string& what) { progress.say(what); };
-    options.progress = [&](const CaptureProgress& now) { progress.update(now); };
-    BackupResult result = backup(repository, options);
-    progress.clear();
-    for (const std::string& warning : result.warnings) print_warning(warning);
-    if (session.json) {
-      json object = to_json(result.snapshot, result.details);
-      object["untouched"] = result.untouched;
-      object["changed_blocks"] = result.changed_blocks;
-      object["seconds"] = std::chrono::duration<double>(result.elapsed).count();
-      object["warnings"] = result.warnings;
-      print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
-    } else {
-      if (!session.quiet) print_summary(result);
-      print_result(result.snapshot.id);
-    }
-    if (!result.details.damaged()) continue;
-    status = exit_status(Errc::corrupt);
-    print_warning(fmt::format(
-        "{} is damaged: the snapshot is marked so, and older ones of it are kept by forget",
-        source));
+  if (arguments.sources.size() == 1) {
+    return run_one(repository, arguments, arguments.sources.front(), session);
   }
-  return status;
+  int status = 0;
+  std::size_t failed = 0;
+  for (const std::string& source : arguments.sources) {
+    try {
+      status = std::max(status, run_one(repository, arguments, source, session));
+    } catch (const Error& error) {
+      ++failed;
+      status = exit_status(error.code());
+      print_error("duckback", error.within(source), session.json);
+    }
+  }
+  constexpr int kPartial = 3;
+  return failed > 0 && failed < arguments.sources.size() ? kPartial : status;
 }
 
 }  // namespace

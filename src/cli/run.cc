@@ -69,7 +69,7 @@ int run_duckback(int argc, char** argv) {
   } catch (const Error& error) {
     return report(error, session.json);
   } catch (const Interrupted&) {
-    print_note("duckback: stopped; nothing was left behind");
+    print_note("duckback: stopped; no copy or snapshot was made");
     return StopOnSignal::exit_status();
   } catch (const std::bad_alloc&) {
     return report(Error(Errc::io, std::string("out of memory")), session.json);

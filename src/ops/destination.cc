@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "ops/publish.h"
+#include "ops/sidecar.h"
 
 namespace duckback {
 namespace {
@@ -134,7 +135,14 @@ void check_replaceable(const fs::path& destination) {
   // A copy whose publishing was interrupted begins with zeros.
   bool unfinished =
       std::all_of(begin.begin(), begin.end(), [](std::uint8_t byte) { return byte == 0; });
-  if (unfinished || std::memcmp(begin.data() + 8, "DUCK", 4) == 0) return;
+  if (unfinished) return;
+  if (std::memcmp(begin.data() + 8, "DUCK", 4) == 0) {
+    if (stat_path(sidecar_path(destination))) return;
+    throw Error(Errc::refused,
+                "{} exists and has no record of duckback beside it ({}): it may be a database in "
+                "its own right. Move it away, or choose another destination",
+                destination.string(), sidecar_path(destination).filename().string());
+  }
   throw Error(Errc::refused, "{} exists and is not a DuckDB database; choose another destination",
               destination.string());
 }

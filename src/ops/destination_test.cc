@@ -126,6 +126,14 @@ TEST_F(Destinations, AMissingFolderIsNamed) {
   }
 }
 
+TEST_F(Destinations, ADatabaseWithoutARecordIsNotReplaced) {
+  fs::path other = folder_ / "other.duckdb";
+  std::ofstream(other) << std::string(8, 'x') << "DUCK" << std::string(100, '\0');
+  EXPECT_THROW(check_replaceable(other), Error);
+  std::ofstream(other.string() + ".duckback.json") << "{}";
+  EXPECT_NO_THROW(check_replaceable(other));
+}
+
 TEST_F(Destinations, ADeviceIsRefused) { EXPECT_THROW(Destination("/dev/null", {}), Error); }
 
 TEST_F(Destinations, TheDatabaseAndLinksToItAreRefused) {
