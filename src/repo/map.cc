@@ -158,6 +158,78 @@ void walk_map(const MapRef& map, const ReadChunk& read,
   if (map.root) Walk{read, enter, leaf}.node(*map.root, map.levels - 1, 0);
 }
 
+namespace {
+
+// Two trees side by side. A tree that is lower is child 0 of the nodes that it lacks.
+class MapDiff {
+ public:
+  using Visit = std::function<void(std::uint64_t, const MapEntry*, const MapEntry*)>;
+  MapDiff(const ReadChunk& read, const Visit& visit) : read_(read), visit_(visit) {}
+
+  struct Side {
+    std::optional<ChunkId> node;
+    std::uint32_t level = 0;  // of `node`
+  };
+
+  void compare(const Side& before, const Side& after, std::uint32_t level, std::uint64_t number) {
+    if (!before.node && !after.node) return;
+    if (before.level == after.level && before.node == after.node) return;
+    if (level == 0) {
+      compare_leaves(before, after, number);
+      return;
+    }
+    std::vector<Side> old = children(before, level);
+    std::vector<Side> now = children(after, level);
+    for (std::size_t child = 0; child < kMapFanOut; ++child) {
+      compare(old[child], now[child], level - 1, number * kMapFanOut + child);
+    }
+  }
+
+ private:
+  std::vector<Side> children(const Side& side, std::uint32_t level) const {
+    std::vector<Side> sides(kMapFanOut);
+    if (!side.node) return sides;
+    if (side.level < level) {
+      sides[0] = side;
+      return sides;
+    }
+    Children found = read_inner(*side.node, level, read_(*side.node));
+    for (std::size_t child = 0; child < kMapFanOut; ++child) {
+      if (found[child]) sides[child] = {found[child], level - 1};
+    }
+    return sides;
+  }
+
+  void compare_leaves(const Side& before, const Side& after, std::uint64_t number) const {
+    MapLeaf old = before.node ? read_leaf(*before.node, read_(*before.node)) : MapLeaf();
+    MapLeaf now = after.node ? read_leaf(*after.node, read_(*after.node)) : MapLeaf();
+    for (std::size_t place = 0; place < kMapFanOut; ++place) {
+      const MapEntry* was = old.find(place);
+      const MapEntry* is = now.find(place);
+      bool same = was != nullptr && is != nullptr ? was->chunk == is->chunk : was == is;
+      if (!same) visit_(number * kMapFanOut + place, was, is);
+    }
+  }
+
+  const ReadChunk& read_;
+  const Visit& visit_;
+};
+
+}  // namespace
+
+void diff_maps(const MapRef& before, const MapRef& after, const ReadChunk& read,
+               const std::function<void(std::uint64_t place, const MapEntry* before,
+                                        const MapEntry* after)>& visit) {
+  check_levels(before);
+  check_levels(after);
+  auto side = [](const MapRef& map) {
+    return MapDiff::Side{map.root, map.levels == 0 ? 0 : map.levels - 1};
+  };
+  MapDiff::Side old = side(before);
+  MapDiff::Side now = side(after);
+  MapDiff(read, visit).compare(old, now, std::max(old.level, now.level), 0);
+}
+
 struct MapReader::Node {
   std::uint64_t number;
   Children children;

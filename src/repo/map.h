@@ -69,6 +69,12 @@ void walk_map(const MapRef& map, const ReadChunk& read,
               const std::function<void(std::uint64_t number, const ChunkId& node,
                                        const MapLeaf& leaf)>& leaf);
 
+// Calls `visit` for every place where two maps differ, in order, with what each has there (null:
+// nothing); never with equal chunks. Of nodes that both have nothing is read. Throws Errc::damaged.
+void diff_maps(const MapRef& before, const MapRef& after, const ReadChunk& read,
+               const std::function<void(std::uint64_t place, const MapEntry* before,
+                                        const MapEntry* after)>& visit);
+
 // Reads a map leaf by leaf; keeps the way to the last one, so that going through in either
 // direction reads each node once. One thread.
 class MapReader {

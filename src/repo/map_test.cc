@@ -135,5 +135,50 @@ TEST_F(Maps, ANodeThatIsNoneIsDamaged) {
   EXPECT_THROW(all(lie), Error);
 }
 
+TEST_F(Maps, DiffTellsEveryPlaceThatDiffersWhateverTheHeightOfTheTrees) {
+  std::map<std::uint64_t, MapEntry> few = {{0, entry(0)}, {3, entry(3)}, {255, entry(255)}};
+  std::map<std::uint64_t, MapEntry> more = few;
+  more.erase(3);
+  more[255] = entry(1);
+  for (std::uint64_t place : {256u, 70'000u, 20'000'000u}) more[place] = entry(place);
+  std::vector<std::map<std::uint64_t, MapEntry>> maps = {{}, few, more};
+  for (const auto& before : maps) {
+    for (const auto& after : maps) {
+      std::map<std::uint64_t, MapEntry> changed = before;
+      std::uint64_t last = 0;
+      std::size_t calls = 0;
+      diff_maps(build(before), build(after), reader(),
+                [&](std::uint64_t place, const MapEntry* was, const MapEntry* is) {
+                  EXPECT_TRUE(calls++ == 0 || place > last);
+                  last = place;
+                  EXPECT_EQ(was != nullptr, before.contains(place));
+                  EXPECT_TRUE(was == nullptr || is == nullptr || was->chunk != is->chunk);
+                  if (is == nullptr) {
+                    changed.erase(place);
+                  } else {
+                    changed[place] = *is;
+                  }
+                });
+      EXPECT_EQ(changed, after);
+      EXPECT_EQ(calls == 0, before == after);
+    }
+  }
+}
+
+TEST_F(Maps, DiffReadsNothingOfWhatIsEqual) {
+  std::map<std::uint64_t, MapEntry> entries;
+  for (std::uint64_t place = 0; place < 300'000; place += 50) entries[place] = entry(place);
+  MapRef before = build(entries);
+  entries[150'000] = entry(7);
+  MapRef after = build(entries);
+  reads_ = 0;
+  std::vector<std::uint64_t> places;
+  diff_maps(before, after, reader(), [&](std::uint64_t place, const MapEntry*, const MapEntry*) {
+    places.push_back(place);
+  });
+  EXPECT_THAT(places, testing::ElementsAre(150'000));
+  EXPECT_EQ(reads_, static_cast<int>(2 * before.levels));
+}
+
 }  // namespace
 }  // namespace duckback
