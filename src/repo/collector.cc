@@ -105,7 +105,8 @@ class Collector {
       return read_snapshot(store_, repository_.sealer(), name);
     } catch (const Error& error) {
       if (error.code() == Errc::not_found) return std::nullopt;  // Forgotten meanwhile.
-      if (error.code() != Errc::damaged || name.trashed) throw;
+      if (error.code() != Errc::damaged) throw;
+      if (name.trashed) return std::nullopt;  // It cannot come back.
       throw Error(Errc::damaged,
                   "{}; nothing was pruned, for what it needs is not known. `duckback check` names "
                   "what is damaged; `duckback forget` can give the snapshot up",

@@ -480,7 +480,7 @@ TEST(Collector, AnUndeleteAtAnyStepIsWholeOrNotDone) {
         restore_snapshot(*scene.memory, expired);
         done = true;
       } catch (const Error& error) {
-        EXPECT_EQ(error.code(), Errc::not_found) << error.what();
+        EXPECT_EQ(error.code(), Errc::no_snapshot) << error.what();
       }
     });
     Scene::prune(Repository::open(hooked, std::nullopt));

@@ -117,15 +117,19 @@ Snapshot from_json(const Json& json) {
 
 std::string label_of(std::string_view key) { return std::string(key.substr(key.rfind('/') + 1)); }
 
-SnapshotName move(Store& store, const SnapshotName& name, std::string_view from,
-                  std::string_view to) {
-  SnapshotName moved = name;
-  moved.key = std::string(to) + name.key.substr(from.size());
-  moved.trashed = to == kTrash;
-  Bytes bytes = store.get(name.key);
-  store.put(moved.key, bytes);
-  store.remove(name.key);
-  return moved;
+bool exists(Store& store, const std::string& key) {
+  bool found = false;
+  store.list(key, [&](const ObjectInfo& object) { found = found || object.key == key; });
+  return found;
+}
+
+std::optional<Bytes> get_if_there(Store& store, const std::string& key) {
+  try {
+    return store.get(key);
+  } catch (const Error& error) {
+    if (error.code() != Errc::not_found) throw;
+    return std::nullopt;
+  }
 }
 
 }  // namespace
@@ -191,11 +195,35 @@ Snapshot read_snapshot(Store& store, const Sealer& sealer, const SnapshotName& n
 }
 
 SnapshotName trash_snapshot(Store& store, const SnapshotName& name) {
-  return move(store, name, kLive, kTrash);
+  SnapshotName moved = name;
+  moved.key = std::string(kTrash) + name.key.substr(kLive.size());
+  moved.trashed = true;
+  store.put(moved.key, store.get(name.key));
+  store.remove(name.key);
+  return moved;
 }
 
 SnapshotName restore_snapshot(Store& store, const SnapshotName& name) {
-  return move(store, name, kTrash, kLive);
+  SnapshotName live = name;
+  live.key = std::string(kLive) + name.key.substr(kTrash.size());
+  live.trashed = false;
+  // One that is live was walked by every prune.
+  if (exists(store, live.key)) {
+    store.remove(name.key);
+    return live;
+  }
+  std::optional<Bytes> bytes = get_if_there(store, name.key);
+  if (bytes) {
+    store.put(live.key, *bytes);
+    // A prune removes the trashed one, looks for live ones that it does not know, and only then
+    // removes what they need: so it saw this one, if the trashed one is still there.
+    if (exists(store, name.key)) {
+      store.remove(name.key);
+      return live;
+    }
+    store.remove(live.key);
+  }
+  throw Error(Errc::no_snapshot, "snapshot {} was pruned meanwhile, for good", name.id);
 }
 
 void put_document(Store& store, const Sealer& sealer, std::string_view key,

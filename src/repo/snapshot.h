@@ -55,6 +55,8 @@ void create_snapshot(Store& store, const Sealer& sealer, const SnapshotName& nam
 Snapshot read_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name);
 // Moves it to trash and back. Both can be repeated; killed in between, both exist for a while.
 SnapshotName trash_snapshot(Store& store, const SnapshotName& name);
+// Throws Errc::no_snapshot, and brings nothing back, if a prune removed it meanwhile: what it needs
+// may be gone then.
 SnapshotName restore_snapshot(Store& store, const SnapshotName& name);
 
 // A JSON object in a section of its own (docs/format.md, "Sealed documents").
