@@ -1,15 +1,24 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 
+#include "cli/choice.h"
 #include "cli/command.h"
 #include "cli/copy_json.h"
 #include "cli/copy_table.h"
+#include "cli/prune_report.h"
 #include "cli/render.h"
+#include "cli/repo_option.h"
+#include "cli/snapshot_json.h"
 #include "ops/forget.h"
+#include "ops/forget_snapshots.h"
 
 namespace duckback {
 namespace {
+
+using nlohmann::json;
 
 struct CountOption {
   const char* flag;
@@ -26,8 +35,18 @@ constexpr std::array<CountOption, 6> kCounts = {{
     {"--keep-yearly", "The same for years", &KeepPolicy::yearly},
 }};
 
+const Choices<ForgetSnapshotsOptions::GroupBy> kGroups = {
+    {"database", ForgetSnapshotsOptions::GroupBy::database},
+    {"host", ForgetSnapshotsOptions::GroupBy::host},
+    {"tags", ForgetSnapshotsOptions::GroupBy::tags}};
+
 struct Arguments {
-  std::string folder;
+  std::vector<std::string> what;  // a folder, or ids
+  RepoOption repo;
+  std::string database;
+  std::vector<std::string> tags;
+  std::string group_by = "database";
+  bool prune = false;
   std::array<std::string, kCounts.size()> counts;
   std::string within;
   bool dry_run = false;
@@ -54,6 +73,7 @@ KeepPolicy policy_of(const Arguments& arguments) {
     policy.within =
         in_context("--keep-within", [&] { return parse_calendar_span(arguments.within); });
   }
+  policy.tags = arguments.tags;
   return policy;
 }
 
@@ -95,9 +115,20 @@ void print(const ForgetReport& report, bool dry_run, bool quiet) {
   }
 }
 
-int run(const Arguments& arguments, const Session& session) {
+int forget_copies(const Arguments& arguments, const Session& session) {
+  const std::string& folder = arguments.what.front();
+  if (is_repository_folder(folder)) {
+    throw Error(Errc::refused, "{} is a repository: say --repo {}", folder, folder);
+  }
+  if (!arguments.tags.empty() || arguments.prune || !arguments.database.empty() ||
+      arguments.group_by != "database") {
+    throw Error(Errc::invalid,
+                "--keep-tag, --group-by, --database and --prune are for repositories, and {} is a "
+                "folder of copies",
+                folder);
+  }
   ForgetOptions options{.policy = policy_of(arguments), .dry_run = arguments.dry_run};
-  ForgetReport report = forget(arguments.folder, options);
+  ForgetReport report = forget(folder, options);
   if (session.json) {
     print_exact(to_json(report));
   } else {
@@ -118,11 +149,148 @@ int run(const Arguments& arguments, const Session& session) {
   return 0;
 }
 
+json to_json(const SnapshotDecision& decision) {
+  json object = to_json(decision.found.snapshot, decision.found.details);
+  object["keep"] = decision.keep;
+  object["reasons"] = decision.reasons;
+  object["removed"] = decision.removed;
+  object["error"] = decision.error.empty() ? json(nullptr) : json(decision.error);
+  return object;
+}
+
+void print(const ForgetSnapshotsReport& report, bool dry_run, bool quiet) {
+  using Align = Table::Align;
+  std::map<std::string, std::vector<const SnapshotDecision*>> databases;
+  std::size_t removed = 0;
+  for (const SnapshotDecision& decision : report.decisions) {
+    databases[identity_of(decision.found.snapshot)].push_back(&decision);
+    removed += !decision.keep && decision.error.empty();
+  }
+  for (const auto& [identity, group] : databases) {
+    print_result(database_title(group.front()->found.snapshot));
+    Table table{
+        .columns = {Align::left, Align::left, Align::left, Align::right, Align::left, Align::left},
+        .rows = {{"ACTION", "ID", "TIME", "SIZE", "TAGS", "REASONS"}}};
+    for (const SnapshotDecision* decision : group) {
+      const Snapshot& snapshot = decision->found.snapshot;
+      table.rows.push_back(
+          {decision->keep || !decision->error.empty() ? "keep" : "remove", snapshot.id.substr(0, 8),
+           format_local(snapshot.time), format_bytes(snapshot.file.bytes + snapshot.wal.bytes),
+           join(snapshot.tags),
+           decision->reasons.empty() ? "no rule keeps it" : join(decision->reasons)});
+    }
+    print_table(table);
+  }
+  if (quiet) return;
+  print_note(fmt::format("{} {}, {} kept{}", count_of(removed, "snapshot"),
+                         dry_run ? "would be forgotten" : "forgotten",
+                         report.decisions.size() - removed,
+                         dry_run ? "; nothing was changed" : ""));
+}
+
+void say_how_to_go_on(const Arguments& arguments, const Session& session) {
+  if (session.quiet || session.json || arguments.dry_run || arguments.prune) return;
+  print_note(
+      "`duckback prune` frees their space; until then `duckback undelete` brings them back.");
+}
+
+// Prints `object` with what prune did, if it was asked for.
+void finish(const Repository& repository, const Arguments& arguments, const Session& session,
+            json object) {
+  object["prune"] = nullptr;
+  object["dry_run"] = arguments.dry_run;
+  if (arguments.prune) {
+    PruneOptions options;
+    options.dry_run = arguments.dry_run;
+    PruneReport report = run_prune(repository, options, session);
+    object["prune"] = to_json(report, arguments.dry_run);
+    if (!session.json && !session.quiet) print(report, arguments.dry_run);
+  }
+  if (session.json) print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+int forget_by_id(const Arguments& arguments, const Session& session) {
+  if (!policy_of(arguments).empty()) {
+    throw Error(Errc::invalid, "give ids of snapshots or rules, not both");
+  }
+  Repository repository = arguments.repo.open(session);
+  std::vector<SnapshotName> forgotten =
+      forget_snapshots(repository, arguments.what, arguments.dry_run);
+  json list = json::array();
+  for (const SnapshotName& name : forgotten) {
+    list.push_back({{"id", name.id},
+                    {"time", format_utc_ms(name.time)},
+                    {"keep", false},
+                    {"removed", !arguments.dry_run}});
+    if (session.json) continue;
+    print_result(fmt::format("{} {}", arguments.dry_run ? "would forget" : "forgot", name.id));
+  }
+  say_how_to_go_on(arguments, session);
+  finish(repository, arguments, session, {{"snapshots", list}});
+  return 0;
+}
+
+int forget_by_rule(const Arguments& arguments, const Session& session) {
+  ForgetSnapshotsOptions options{.policy = policy_of(arguments),
+                                 .group_by = choose("--group-by", kGroups, arguments.group_by),
+                                 .database = arguments.database,
+                                 .dry_run = arguments.dry_run};
+  Repository repository = arguments.repo.open(session);
+  ForgetSnapshotsReport report = forget_snapshots(repository, options);
+  json list = json::array();
+  bool removed = false;
+  std::size_t failed = 0;
+  for (const SnapshotDecision& decision : report.decisions) {
+    list.push_back(to_json(decision));
+    removed = removed || decision.removed;
+    failed += !decision.error.empty();
+  }
+  if (!session.json) print(report, options.dry_run, session.quiet);
+  for (const SnapshotDecision& decision : report.decisions) {
+    if (decision.error.empty()) continue;
+    print_warning(
+        fmt::format("snapshot {} stays: {}", decision.found.name.id.substr(0, 8), decision.error));
+  }
+  for (const Error& error : report.unreadable) {
+    print_warning(
+        fmt::format("{}; not touched, nor other snapshots of a database whose newest it "
+                    "is. `duckback forget ID` gives it up",
+                    error.what()));
+  }
+  if (removed) say_how_to_go_on(arguments, session);
+  finish(repository, arguments, session, {{"snapshots", list}});
+  if (failed > 0) {
+    throw Error(Errc::io, "{} of {} snapshots could not be forgotten", failed,
+                report.decisions.size());
+  }
+  return report.unreadable.empty() ? 0 : exit_status(Errc::damaged);
+}
+
+int run(const Arguments& arguments, const Session& session) {
+  if (!arguments.repo.repo.empty() || arguments.what.empty()) {
+    if (!arguments.repo.named()) {
+      throw Error(Errc::invalid,
+                  "say what to forget from: a folder of copies, or a repository with --repo");
+    }
+    return arguments.what.empty() ? forget_by_rule(arguments, session)
+                                  : forget_by_id(arguments, session);
+  }
+  // Without --repo a path is a folder of copies, and rules are for one.
+  bool by_rule = !policy_of(arguments).empty();
+  if (arguments.what.size() == 1 &&
+      (by_rule || !arguments.repo.named() || stat_path(arguments.what.front()))) {
+    return forget_copies(arguments, session);
+  }
+  return forget_by_id(arguments, session);
+}
+
 }  // namespace
 
 Run declare_forget(CLI::App& app, const Session& session) {
   auto arguments = std::make_shared<Arguments>();
-  app.add_option("DIR", arguments->folder, "The folder that the copies are in")->required();
+  app.add_option("WHAT", arguments->what,
+                 "A folder of copies, or ids of snapshots in the repository");
+  arguments->repo.declare(app);
   for (std::size_t i = 0; i < kCounts.size(); ++i) {
     app.add_option(kCounts[i].flag, arguments->counts[i], kCounts[i].help)
         ->type_name("N")
@@ -132,11 +300,22 @@ Run declare_forget(CLI::App& app, const Session& session) {
                  "Keep copies younger than this, counted from the newest: 7d, 12h, 1y6m")
       ->type_name("DURATION")
       ->group("Rules (a copy stays if any of them keeps it)");
+  app.add_option("--keep-tag", arguments->tags, "Keep snapshots with this tag; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("TAG")
+      ->group("Rules (a copy stays if any of them keeps it)");
+  app.add_option("--group-by", arguments->group_by,
+                 "What the rules judge together: database (default), host, tags")
+      ->type_name("WORD");
+  app.add_option("--database", arguments->database,
+                 "Only snapshots of this database: its path or --name");
+  app.add_flag("--prune", arguments->prune, "Prune the repository afterwards");
   app.add_flag("-n,--dry-run", arguments->dry_run, "Show what would be removed, and why");
   app.footer(
       "Databases are told apart by host and path (or --name). Hours, days and weeks are those of\n"
-      "this machine's time zone. The newest good copy always stays, and so does everything that\n"
-      "duckback did not write.");
+      "this machine's time zone. The newest good copy or snapshot of a database always stays, and\n"
+      "so do pinned snapshots, all of a database whose newest snapshot is damaged, and everything\n"
+      "that duckback did not write. Forgotten snapshots can be undeleted until they are pruned.");
   return [arguments, &session] { return run(*arguments, session); };
 }
 

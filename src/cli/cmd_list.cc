@@ -5,6 +5,7 @@
 #include "cli/copy_json.h"
 #include "cli/copy_table.h"
 #include "cli/render.h"
+#include "cli/repo_option.h"
 #include "ops/catalog.h"
 
 namespace duckback {
@@ -62,6 +63,11 @@ Run declare_list(CLI::App& app, const Session& session) {
   auto folder = std::make_shared<std::string>();
   app.add_option("DIR", *folder, "The folder that the copies are in")->required();
   return [folder, &session] {
+    if (is_repository_folder(*folder)) {
+      throw Error(Errc::refused,
+                  "{} is a repository: `duckback snapshots --repo {}` shows what is in it", *folder,
+                  *folder);
+    }
     Catalog catalog = read_catalog(*folder);
     if (session.json) {
       print_exact(to_json(catalog));

@@ -34,9 +34,7 @@ void print(const std::vector<FoundSnapshot>& snapshots) {
   std::map<std::string, std::vector<const FoundSnapshot*>> databases;
   for (const FoundSnapshot& one : snapshots) databases[identity_of(one.snapshot)].push_back(&one);
   for (const auto& [identity, group] : databases) {
-    const Snapshot& first = group.front()->snapshot;
-    print_result(first.named ? first.database
-                             : fmt::format("{} on {}", first.database, first.host));
+    print_result(database_title(group.front()->snapshot));
     using Align = Table::Align;
     Table table{.columns = {Align::left, Align::left, Align::right, Align::right, Align::right,
                             Align::left, Align::left, Align::left},
@@ -47,7 +45,8 @@ void print(const std::vector<FoundSnapshot>& snapshots) {
                             format_bytes(snapshot.file.bytes + snapshot.wal.bytes),
                             format_bytes(snapshot.added_bytes),
                             std::to_string(one->details.free_blocks), one->details.certification,
-                            state(*one), join(snapshot.tags)});
+                            state(*one),
+                            join(snapshot.tags) + (snapshot.pinned ? " (pinned)" : "")});
     }
     print_table(table);
   }

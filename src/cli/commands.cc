@@ -11,6 +11,10 @@ Run declare_backup(CLI::App& arguments, const Session& session);
 Run declare_snapshots(CLI::App& arguments, const Session& session);
 Run declare_restore(CLI::App& arguments, const Session& session);
 Run declare_prune(CLI::App& arguments, const Session& session);
+Run declare_undelete(CLI::App& arguments, const Session& session);
+Run declare_tag(CLI::App& arguments, const Session& session);
+Run declare_pin(CLI::App& arguments, const Session& session);
+Run declare_unpin(CLI::App& arguments, const Session& session);
 Run declare_inspect(CLI::App& arguments, const Session& session);
 
 std::span<const Command> commands() {
@@ -18,12 +22,16 @@ std::span<const Command> commands() {
       {"copy", "Copy a database, in use or not, to a plain file", declare_copy},
       {"list", "Show the copies in a folder", declare_list},
       {"verify", "Prove that copies are whole", declare_verify},
-      {"forget", "Remove old copies by rule", declare_forget},
+      {"forget", "Remove old copies or snapshots by rule", declare_forget},
       {"init", "Make a repository", declare_init},
       {"backup", "Make a snapshot of a database, in use or not", declare_backup},
       {"snapshots", "Show the snapshots of a repository", declare_snapshots},
       {"restore", "Give a snapshot back as a database", declare_restore},
       {"prune", "Free what no snapshot needs", declare_prune},
+      {"undelete", "Bring forgotten snapshots back", declare_undelete},
+      {"tag", "Change the tags of a snapshot", declare_tag},
+      {"pin", "Keep snapshots whatever the rules of forget say", declare_pin},
+      {"unpin", "Let the rules of forget judge snapshots again", declare_unpin},
       {"inspect", "Show what a database file says and who has it open", declare_inspect},
   };
   return all;

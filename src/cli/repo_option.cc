@@ -1,9 +1,12 @@
 #include "cli/repo_option.h"
 
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -20,6 +23,8 @@ std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
 }
+
+constexpr const char* kUsualPlace = ".duckback/repo";
 
 std::string first_line(std::string text) {
   text.resize(std::min(text.find('\n'), text.size()));
@@ -76,21 +81,58 @@ std::string ask_password(const std::string& prompt) {
   return password;
 }
 
+std::string ask_new_password(const std::string& prompt) {
+  std::string first = ask_password(prompt);
+  if (ask_password("The same again") != first) {
+    throw Error(Errc::invalid, "the two passwords differ");
+  }
+  return first;
+}
+
+bool is_repository_folder(const std::string& path) {
+  fs::path config = fs::path(path) / "config";
+  std::optional<FileStat> stat = stat_path(config);
+  if (!stat || !S_ISREG(stat->mode)) return false;
+  constexpr std::string_view kBegins = "duckback config ";
+  std::array<std::uint8_t, kBegins.size()> begins{};
+  return File::open_read(config).read_at(0, begins) == begins.size() &&
+         std::equal(begins.begin(), begins.end(), kBegins.begin());
+}
+
+void PasswordSource::declare(CLI::App& arguments, const std::string& prefix,
+                             const std::string& of) {
+  std::string password = prefix == "new-" ? "new password" : "password of an encrypted repository";
+  if (!of.empty()) password = "password of " + of;
+  CLI::Option* from_file = arguments.add_option("--" + prefix + "password-file", file,
+                                                "File with the " + password + " (one line)");
+  arguments
+      .add_option("--" + prefix + "password-command", command,
+                  "Shell command that prints the " + password)
+      ->excludes(from_file);
+}
+
+std::optional<std::string> PasswordSource::read() const {
+  if (!file.empty()) return from_file(file);
+  if (!command.empty()) return from_command(command);
+  return std::nullopt;
+}
+
 void RepoOption::declare(CLI::App& arguments) {
   arguments.add_option("-r,--repo", repo, "The repository: a folder (else $DUCKBACK_REPO)")
       ->type_name("REPO");
-  CLI::Option* file =
-      arguments.add_option("--password-file", password_file,
-                           "File with the password of an encrypted repository (one line)");
-  arguments
-      .add_option("--password-command", password_command, "Shell command that prints the password")
-      ->excludes(file);
+  source.declare(arguments, "");
+}
+
+bool RepoOption::named() const {
+  if (!repo.empty() || !environment("DUCKBACK_REPO").empty()) return true;
+  std::string home_folder = environment("HOME");
+  return !home_folder.empty() && stat_path(fs::path(home_folder) / kUsualPlace);
 }
 
 std::string RepoOption::address() const {
   std::string address = repo.empty() ? environment("DUCKBACK_REPO") : repo;
   if (address.empty()) {
-    fs::path usual = home() / ".duckback/repo";
+    fs::path usual = home() / kUsualPlace;
     if (stat_path(usual)) return usual.string();
     throw Error(Errc::no_repository,
                 "no repository is named: give --repo or set DUCKBACK_REPO, and make it with "
@@ -100,8 +142,7 @@ std::string RepoOption::address() const {
 }
 
 std::optional<std::string> RepoOption::password() const {
-  if (!password_file.empty()) return from_file(password_file);
-  if (!password_command.empty()) return from_command(password_command);
+  if (std::optional<std::string> given = source.read()) return given;
   if (std::string given = environment("DUCKBACK_PASSWORD"); !given.empty()) return given;
   if (std::string file = environment("DUCKBACK_PASSWORD_FILE"); !file.empty()) {
     return from_file(file);
@@ -114,11 +155,7 @@ std::optional<std::string> RepoOption::password() const {
 
 std::string RepoOption::new_password(const std::string& prompt) const {
   if (std::optional<std::string> given = password()) return *given;
-  std::string first = ask_password(prompt);
-  if (ask_password("The same again") != first) {
-    throw Error(Errc::invalid, "the two passwords differ");
-  }
-  return first;
+  return ask_new_password(prompt);
 }
 
 Repository RepoOption::open(const Session& session) const {
@@ -131,9 +168,9 @@ Repository RepoOption::open(const Session& session) const {
 }
 
 Repository RepoOption::open_or_make(const Session& session) const {
-  bool named = !repo.empty() || !environment("DUCKBACK_REPO").empty();
-  fs::path usual = named ? fs::path() : home() / ".duckback/repo";
-  if (named || stat_path(usual) || ::isatty(STDERR_FILENO) == 0) return open(session);
+  bool is_named = !repo.empty() || !environment("DUCKBACK_REPO").empty();
+  fs::path usual = is_named ? fs::path() : home() / kUsualPlace;
+  if (is_named || stat_path(usual) || ::isatty(STDERR_FILENO) == 0) return open(session);
   print_note(fmt::format("No repository is named: making one in {}", usual.string()));
   return Repository::create(make_store(usual.string(), session.stop), password());
 }

@@ -8,15 +8,26 @@
 
 namespace duckback {
 
+// A password by file or by command. Never an argument itself, for those are public on a machine.
+struct PasswordSource {
+  std::string file;
+  std::string command;
+
+  // --PREFIXpassword-file and --PREFIXpassword-command.
+  void declare(CLI::App& arguments, const std::string& prefix, const std::string& of = "");
+  std::optional<std::string> read() const;
+};
+
 // Where the repository is, and where its password comes from: options, else the environment
 // (DUCKBACK_REPO, DUCKBACK_PASSWORD, DUCKBACK_PASSWORD_FILE, DUCKBACK_PASSWORD_COMMAND), else, on a
-// terminal, a question. A password is never an argument.
+// terminal, a question.
 struct RepoOption {
   std::string repo;
-  std::string password_file;
-  std::string password_command;
+  PasswordSource source;
 
   void declare(CLI::App& arguments);
+  // Whether an option, the environment or the usual place names one.
+  bool named() const;
   // The address. Throws Errc::no_repository if none is named.
   std::string address() const;
   // As given, without asking.
@@ -29,7 +40,12 @@ struct RepoOption {
   Repository open_or_make(const Session& session) const;
 };
 
+// Whether `path` is a folder that a repository is in.
+bool is_repository_folder(const std::string& path);
+
 // Asks on the terminal, without echo. Throws Errc::invalid without a terminal.
 std::string ask_password(const std::string& prompt);
+// The same twice. Throws Errc::invalid if they differ.
+std::string ask_new_password(const std::string& prompt);
 
 }  // namespace duckback

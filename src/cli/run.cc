@@ -12,9 +12,10 @@ namespace {
 constexpr std::string_view kProgram = "duckback";
 
 const char* const kExitCodes =
-    "Exit status: 0 done, 1 failed, 2 wrong usage, 4 database damaged, 11 file in use,\n"
-    "15 no consistent image in time, 17 no space, 18 verification failed,\n"
-    "20 version or library not supported, 129/130/143 stopped by a signal.";
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 4 database damaged, 10 no repository,\n"
+    "11 file in use, 12 wrong password, 13 no such snapshot, 14 repository damaged,\n"
+    "15 no consistent image in time, 16 storage unreachable, 17 no space,\n"
+    "18 verification failed, 20 version or library not supported, 129/130/143 stopped by a signal.";
 
 bool has_flag(int argc, char** argv, std::string_view flag) {
   for (int i = 1; i < argc; ++i) {

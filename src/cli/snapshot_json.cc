@@ -1,5 +1,7 @@
 #include "cli/snapshot_json.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 namespace duckback {
@@ -21,6 +23,7 @@ json to_json(const Snapshot& snapshot, const SnapshotDetails& details) {
           {"named", snapshot.named},
           {"tags", snapshot.tags},
           {"pinned", snapshot.pinned},
+          {"original", snapshot.original},
           {"bytes", snapshot.file.bytes},
           {"wal_bytes", snapshot.wal.bytes},
           {"wal_commits", details.wal_commits},
@@ -37,6 +40,11 @@ json to_json(const Snapshot& snapshot, const SnapshotDetails& details) {
           {"damaged_blocks", details.damaged_blocks},
           {"verified", details.verified ? json(*details.verified) : json(nullptr)},
           {"tables", tables}};
+}
+
+std::string database_title(const Snapshot& snapshot) {
+  return snapshot.named ? snapshot.database
+                        : fmt::format("{} on {}", snapshot.database, snapshot.host);
 }
 
 }  // namespace duckback

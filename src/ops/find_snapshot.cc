@@ -9,14 +9,6 @@
 namespace duckback {
 namespace {
 
-// A path is what it was resolved to when it was backed up; a name is as it is.
-bool is_of(const Snapshot& snapshot, const std::string& database) {
-  if (database.empty() || snapshot.database == database) return true;
-  std::error_code failed;
-  fs::path resolved = fs::weakly_canonical(database, failed);
-  return !snapshot.named && !failed && snapshot.database == resolved.string();
-}
-
 std::optional<std::size_t> count_behind_latest(std::string_view reference) {
   if (!reference.starts_with("latest")) return std::nullopt;
   reference.remove_prefix(6);
@@ -40,12 +32,23 @@ SystemTime parse_moment(std::string text) {
   return parse_utc(text + kRest.substr(text.size()));
 }
 
+bool is_id_prefix(std::string_view text) {
+  return text.size() >= 4 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
 std::string in_words(const FoundSnapshot& found) {
   return fmt::format("{} of {}, {}", found.name.id.substr(0, 8), found.snapshot.database,
                      format_utc(found.name.time));
 }
 
 }  // namespace
+
+bool is_of_database(const Snapshot& snapshot, const std::string& database) {
+  if (database.empty() || snapshot.database == database) return true;
+  std::error_code failed;
+  fs::path resolved = fs::weakly_canonical(database, failed);
+  return !snapshot.named && !failed && snapshot.database == resolved.string();
+}
 
 std::vector<FoundSnapshot> read_snapshots(
     const Repository& repository, const std::string& database,
@@ -54,7 +57,7 @@ std::vector<FoundSnapshot> read_snapshots(
   for (const SnapshotName& name : list_snapshots(repository.store())) {
     try {
       Snapshot snapshot = read_snapshot(repository.store(), repository.sealer(), name);
-      if (!is_of(snapshot, database)) continue;
+      if (!is_of_database(snapshot, database)) continue;
       SnapshotDetails details = parse_details(snapshot.details);
       found.push_back({name, std::move(snapshot), std::move(details)});
     } catch (const Error& error) {
@@ -64,6 +67,23 @@ std::vector<FoundSnapshot> read_snapshots(
     }
   }
   return found;
+}
+
+const SnapshotName& find_name(const std::vector<SnapshotName>& names, const std::string& id) {
+  const SnapshotName* found = nullptr;
+  for (const SnapshotName& name : names) {
+    if (!is_id_prefix(id) || !name.id.starts_with(id)) continue;
+    if (found != nullptr) {
+      throw Error(Errc::no_snapshot, "more than one snapshot begins with {}: {} and {}; …", id,
+                  found->id, name.id);
+    }
+    found = &name;
+  }
+  if (found == nullptr) {
+    throw Error(Errc::no_snapshot, "no snapshot begins with '{}'; give at least 4 digits of an id",
+                id);
+  }
+  return *found;
 }
 
 FoundSnapshot find_snapshot(const Repository& repository, const std::string& reference,
@@ -79,11 +99,13 @@ FoundSnapshot find_snapshot(const Repository& repository, const std::string& ref
   if (unreadable) throw Error(*unreadable);
 
   std::vector<FoundSnapshot> fits;
-  bool by_id =
-      reference.size() >= 4 && reference.find_first_not_of("0123456789abcdef") == reference.npos;
+  bool by_id = is_id_prefix(reference);
   if (by_id) {
-    for (FoundSnapshot& one : all) {
-      if (one.name.id.starts_with(reference)) fits.push_back(one);
+    for (std::string Snapshot::*id : {&Snapshot::id, &Snapshot::original}) {
+      if (!fits.empty()) break;
+      for (const FoundSnapshot& one : all) {
+        if ((one.snapshot.*id).starts_with(reference)) fits.push_back(one);
+      }
     }
     if (fits.size() == 1) return fits.front();
     if (fits.size() > 1) {

@@ -16,15 +16,24 @@ struct FoundSnapshot {
   SnapshotDetails details;
 };
 
-// All snapshots, oldest first; `database`: only of this path or name, as it was given or resolved.
+// Whether it is of the database that `database` names: a path, as it was given or resolved when it
+// was backed up, or a name. "" names all.
+bool is_of_database(const Snapshot& snapshot, const std::string& database);
+
+// All snapshots, oldest first; `database`: only of this (see above).
 // One that is damaged is handed to `damaged`, and left out.
 std::vector<FoundSnapshot> read_snapshots(
     const Repository& repository, const std::string& database = {},
     const std::function<void(const SnapshotName&, const Error&)>& damaged = {});
 
-// The one that `reference` means: an id or the beginning of one, `latest`, `latest~N`, a tag, or
-// `@TIME` (UTC unless it says otherwise), the newest not after it. Of several databases one must be
-// named, except by id. Throws Errc::no_snapshot with what there is.
+// The one of `names` whose id begins with `id`, of at least 4 digits. Throws Errc::no_snapshot if
+// there is none, or more than one.
+const SnapshotName& find_name(const std::vector<SnapshotName>& names, const std::string& id);
+
+// The one that `reference` means: an id (also one from before it was tagged) or its beginning,
+// `latest`, `latest~N`, a tag, or `@TIME` (UTC unless it says otherwise), the newest not after it.
+// Of several databases one must be named, except by id. Throws Errc::no_snapshot with what there
+// is.
 FoundSnapshot find_snapshot(const Repository& repository, const std::string& reference,
                             const std::string& database = {});
 

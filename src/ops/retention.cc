@@ -77,6 +77,11 @@ void judge_group(const KeepPolicy& policy, const std::vector<RetentionItem>& ite
     if (policy.within && item.time > before(items[newest_first[0]].time, *policy.within)) {
       verdict.reasons.push_back("within " + to_text(*policy.within));
     }
+    for (const std::string& tag : policy.tags) {
+      if (std::find(item.tags.begin(), item.tags.end(), tag) != item.tags.end()) {
+        verdict.reasons.push_back("tag " + tag);
+      }
+    }
     verdict.keep = !verdict.reasons.empty();
   }
 }
@@ -85,7 +90,7 @@ void judge_group(const KeepPolicy& policy, const std::vector<RetentionItem>& ite
 
 bool KeepPolicy::empty() const {
   return last == 0 && hourly == 0 && daily == 0 && weekly == 0 && monthly == 0 && yearly == 0 &&
-         !within;
+         !within && tags.empty();
 }
 
 std::vector<Verdict> apply_policy(const KeepPolicy& policy, const std::vector<RetentionItem>& items,

@@ -29,6 +29,8 @@ struct KeepPolicy {
   // Keeps what is younger than this, measured from the newest item, not from now: a series that
   // stopped growing does not melt away.
   std::optional<CalendarSpan> within{};
+  // Keeps what has one of these.
+  std::vector<std::string> tags{};
 
   bool empty() const;
 };
@@ -37,11 +39,12 @@ struct RetentionItem {
   std::string id;     // unique; orders items of equal time
   std::string group;  // every group is judged alone
   SystemTime time;
+  std::vector<std::string> tags{};
 };
 
 struct Verdict {
   bool keep = false;
-  std::vector<std::string> reasons;  // why it is kept: "daily", "oldest weekly", "within 7d"
+  std::vector<std::string> reasons;  // "daily", "oldest weekly", "within 7d", "tag x"
 };
 
 // One verdict an item, in the order given. Items dated after `now` are kept, and no rule counts

@@ -272,5 +272,14 @@ TEST(Retention, AgreesWithTheObviousModel) {
   }
 }
 
+TEST(Retention, ATagKeepsWhatHasItAndSaysWhich) {
+  auto items = items_at({"2026-11-20T10:00:00Z", "2026-11-21T10:00:00Z", "2026-11-22T10:00:00Z"});
+  items[0].tags = {"release", "v1"};
+  KeepPolicy policy{.tags = {"v1", "nightly"}};
+  EXPECT_FALSE(policy.empty());
+  EXPECT_THAT(kept(policy, items), ElementsAre("2026-11-20T10:00:00Z"));
+  EXPECT_THAT(apply_policy(policy, items, kNow)[0].reasons, ElementsAre("tag v1"));
+}
+
 }  // namespace
 }  // namespace duckback

@@ -1,0 +1,151 @@
+#include "ops/forget_snapshots.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+
+namespace duckback {
+namespace {
+
+// Why snapshots stay whatever the rules say: by id.
+class Protection {
+ public:
+  // `readable` and `unreadable` oldest first, and all of the repository's.
+  Protection(const std::vector<FoundSnapshot>& readable,
+             const std::vector<SnapshotName>& unreadable, SystemTime now) {
+    std::map<std::string, std::pair<SystemTime, bool>> newest;  // by database: when, whether good
+    for (const FoundSnapshot& one : readable) {
+      bool good = !one.details.damaged();
+      newest[one.name.database_id] = {one.name.time, good};
+      // A date in the future is a clock that was wrong.
+      if (good && one.name.time <= now) newest_good_[one.name.database_id] = one.name.id;
+      if (one.snapshot.pinned) pinned_.insert(one.name.id);
+    }
+    for (const SnapshotName& name : unreadable) {
+      auto& [time, good] = newest[name.database_id];
+      if (name.time >= time) good = false;
+    }
+    for (const auto& [database, state] : newest) {
+      if (!state.second) damaged_databases_.insert(database);
+    }
+  }
+
+  // "" if there is none.
+  std::string reason(const SnapshotName& name) const {
+    if (pinned_.contains(name.id)) return "pinned";
+    auto good = newest_good_.find(name.database_id);
+    if (good != newest_good_.end() && good->second == name.id) return "newest good snapshot";
+    if (damaged_databases_.contains(name.database_id)) return "the newest snapshot is damaged";
+    return "";
+  }
+
+ private:
+  std::map<std::string, std::string> newest_good_;  // ids, by database
+  std::set<std::string> pinned_;
+  std::set<std::string> damaged_databases_;
+};
+
+struct All {
+  std::vector<FoundSnapshot> readable;
+  std::vector<SnapshotName> unreadable;
+  std::vector<Error> errors;
+};
+
+All read_all(const Repository& repository) {
+  All all;
+  all.readable = read_snapshots(repository, {}, [&](const SnapshotName& name, const Error& error) {
+    all.unreadable.push_back(name);
+    all.errors.push_back(error);
+  });
+  return all;
+}
+
+std::string group_of(const Snapshot& snapshot, ForgetSnapshotsOptions::GroupBy group_by) {
+  using GroupBy = ForgetSnapshotsOptions::GroupBy;
+  if (group_by == GroupBy::host) return snapshot.host;
+  if (group_by == GroupBy::database) return identity_of(snapshot);
+  std::set<std::string> tags(snapshot.tags.begin(), snapshot.tags.end());
+  std::string group;
+  for (const std::string& tag : tags) group += tag + '\0';
+  return group;
+}
+
+// Success for one that somebody else forgot meanwhile.
+void trash(Store& store, const SnapshotName& name) {
+  try {
+    trash_snapshot(store, name);
+  } catch (const Error& error) {
+    if (error.code() != Errc::not_found) throw;
+  }
+}
+
+}  // namespace
+
+ForgetSnapshotsReport forget_snapshots(const Repository& repository,
+                                       const ForgetSnapshotsOptions& options) {
+  apply_policy(options.policy, {}, options.now);  // refuses an empty one before anything is read
+  All all = read_all(repository);
+  Protection protection(all.readable, all.unreadable, options.now);
+  ForgetSnapshotsReport report{.decisions = {}, .unreadable = std::move(all.errors)};
+  std::vector<RetentionItem> items;
+  for (FoundSnapshot& one : all.readable) {
+    if (!is_of_database(one.snapshot, options.database)) continue;
+    items.push_back({.id = one.name.id,
+                     .group = group_of(one.snapshot, options.group_by),
+                     .time = one.name.time,
+                     .tags = one.snapshot.tags});
+    report.decisions.emplace_back().found = std::move(one);
+  }
+  std::vector<Verdict> verdicts = apply_policy(options.policy, items, options.now);
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    SnapshotDecision& decision = report.decisions[i];
+    decision.keep = verdicts[i].keep;
+    decision.reasons = verdicts[i].reasons;
+    std::string reason = protection.reason(decision.found.name);
+    if (reason == "pinned" || (!decision.keep && !reason.empty())) {
+      decision.reasons.push_back(reason);
+      decision.keep = true;
+    }
+    if (decision.keep || options.dry_run) continue;
+    try {
+      trash(repository.store(), decision.found.name);
+      decision.removed = true;
+    } catch (const Error& error) {
+      decision.error = error.what();
+    }
+  }
+  return report;
+}
+
+std::vector<SnapshotName> forget_snapshots(const Repository& repository,
+                                           const std::vector<std::string>& ids, bool dry_run) {
+  All all = read_all(repository);
+  Protection protection(all.readable, all.unreadable, std::chrono::system_clock::now());
+  std::vector<SnapshotName> names = all.unreadable;
+  for (const FoundSnapshot& one : all.readable) names.push_back(one.name);
+  std::vector<SnapshotName> chosen;
+  for (const std::string& id : ids) {
+    const SnapshotName& name = find_name(names, id);
+    bool unreadable = std::any_of(all.unreadable.begin(), all.unreadable.end(),
+                                  [&](const SnapshotName& other) { return other.id == name.id; });
+    std::string reason = unreadable ? "" : protection.reason(name);
+    if (reason == "pinned") {
+      throw Error(Errc::refused, "snapshot {} is pinned; `duckback unpin {}` lets it go",
+                  name.id.substr(0, 8), name.id.substr(0, 8));
+    }
+    if (!reason.empty()) {
+      throw Error(Errc::refused, "snapshot {} stays: {} of its database", name.id.substr(0, 8),
+                  reason == "newest good snapshot" ? "it is the newest good one"
+                                                   : "the newest one is damaged");
+    }
+    chosen.push_back(name);
+  }
+  if (!dry_run) {
+    for (const SnapshotName& name : chosen) trash(repository.store(), name);
+  }
+  return chosen;
+}
+
+}  // namespace duckback
