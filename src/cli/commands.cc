@@ -12,6 +12,7 @@ Run declare_snapshots(CLI::App& arguments, const Session& session);
 Run declare_restore(CLI::App& arguments, const Session& session);
 Run declare_prune(CLI::App& arguments, const Session& session);
 Run declare_undelete(CLI::App& arguments, const Session& session);
+Run declare_check(CLI::App& arguments, const Session& session);
 Run declare_tag(CLI::App& arguments, const Session& session);
 Run declare_pin(CLI::App& arguments, const Session& session);
 Run declare_unpin(CLI::App& arguments, const Session& session);
@@ -29,6 +30,7 @@ std::span<const Command> commands() {
       {"restore", "Give a snapshot back as a database", declare_restore},
       {"prune", "Free what no snapshot needs", declare_prune},
       {"undelete", "Bring forgotten snapshots back", declare_undelete},
+      {"check", "Prove that a repository is whole, and say what damage costs", declare_check},
       {"tag", "Change the tags of a snapshot", declare_tag},
       {"pin", "Keep snapshots whatever the rules of forget say", declare_pin},
       {"unpin", "Let the rules of forget judge snapshots again", declare_unpin},

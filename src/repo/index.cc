@@ -360,7 +360,8 @@ void IndexBuilder::add(const PackInfo& pack, const std::vector<PackedChunk>& chu
   }
 }
 
-IndexBuilder::Put IndexBuilder::put(Store& store, const Sealer& sealer) {
+IndexBuilder::Put IndexBuilder::put(Store& store, const Sealer& sealer,
+                                    const std::set<std::string>& superseded) {
   std::stable_sort(entries_.begin(), entries_.end(), [](const IndexEntry& a, const IndexEntry& b) {
     return order_of(a) < order_of(b);
   });
@@ -374,7 +375,7 @@ IndexBuilder::Put IndexBuilder::put(Store& store, const Sealer& sealer) {
   std::vector<const PackInfo*> packs;
   packs.reserve(packs_.size());
   for (const PackInfo& pack : packs_) packs.push_back(&pack);
-  Put put = writer.put(store, packs, {});
+  Put put = writer.put(store, packs, superseded);
   packs_.clear();
   entries_.clear();
   return put;
@@ -517,7 +518,8 @@ std::vector<std::string> merge_indexes(Store& store, const Sealer& sealer,
   return put;
 }
 
-Index::Index(Store& store, const Sealer& sealer, std::set<std::string> absent)
+Index::Index(Store& store, const Sealer& sealer, std::set<std::string> absent,
+             const Damaged& damaged_file)
     : store_(store),
       sealer_(sealer),
       cache_(std::make_shared<PageCache>(kPagesMost)),
@@ -555,8 +557,22 @@ Index::Index(Store& store, const Sealer& sealer, std::set<std::string> absent)
     if (seen.contains(id) && !gone.contains(id)) superseded_.push_back(id);
     damaged.erase(id);
   }
-  if (!damaged.empty()) throw damaged.begin()->second;
   std::erase_if(files_, [&](const auto& file) { return named.contains(file->id()); });
+  if (damaged_file) {
+    std::erase_if(files_, [&](const auto& file) {
+      try {
+        file->for_each([](std::uint64_t, const ChunkPlace&) {});
+        return false;
+      } catch (const Error& error) {
+        if (error.code() != Errc::damaged) throw;
+        damaged.emplace(file->id(), error);
+        return true;
+      }
+    });
+    for (const auto& [id, error] : damaged) damaged_file(id, error);
+  } else if (!damaged.empty()) {
+    throw damaged.begin()->second;
+  }
   largest_first();
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <vector>
 
+#include "base/error.h"
 #include "repo/pack.h"
 
 namespace duckback {
@@ -102,8 +103,8 @@ class IndexBuilder {
     std::string id;
     std::uint64_t bytes = 0;
   };
-  // Puts an index object that supersedes none, and begins anew.
-  Put put(Store& store, const Sealer& sealer);
+  // Puts an index object that names `superseded`, and begins anew.
+  Put put(Store& store, const Sealer& sealer, const std::set<std::string>& superseded = {});
 
  private:
   std::vector<PackInfo> packs_;
@@ -126,7 +127,11 @@ class Index {
 
   // Lists and opens index/; finds at least all that was put before. `absent`: packs to treat as if
   // they were not there (marked ones, for a backup).
-  Index(Store& store, const Sealer& sealer, std::set<std::string> absent = {});
+  // Throws Errc::damaged if one that counts is; with `damaged` every page is read, and what is
+  // damaged is handed to it and left out.
+  using Damaged = std::function<void(const std::string& index_id, const Error& error)>;
+  Index(Store& store, const Sealer& sealer, std::set<std::string> absent = {},
+        const Damaged& damaged = {});
 
   // Where a chunk is, outside of the absent packs.
   std::optional<ChunkPlace> find(const ChunkId& id) const;
