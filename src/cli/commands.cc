@@ -13,6 +13,8 @@ Run declare_restore(CLI::App& arguments, const Session& session);
 Run declare_prune(CLI::App& arguments, const Session& session);
 Run declare_undelete(CLI::App& arguments, const Session& session);
 Run declare_check(CLI::App& arguments, const Session& session);
+Run declare_stats(CLI::App& arguments, const Session& session);
+Run declare_diff(CLI::App& arguments, const Session& session);
 Run declare_tag(CLI::App& arguments, const Session& session);
 Run declare_pin(CLI::App& arguments, const Session& session);
 Run declare_unpin(CLI::App& arguments, const Session& session);
@@ -31,6 +33,8 @@ std::span<const Command> commands() {
       {"prune", "Free what no snapshot needs", declare_prune},
       {"undelete", "Bring forgotten snapshots back", declare_undelete},
       {"check", "Prove that a repository is whole, and say what damage costs", declare_check},
+      {"stats", "Show what snapshots cost", declare_stats},
+      {"diff", "Show what changed between two snapshots", declare_diff},
       {"tag", "Change the tags of a snapshot", declare_tag},
       {"pin", "Keep snapshots whatever the rules of forget say", declare_pin},
       {"unpin", "Let the rules of forget judge snapshots again", declare_unpin},
