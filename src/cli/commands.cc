@@ -18,6 +18,7 @@ Run declare_diff(CLI::App& arguments, const Session& session);
 Run declare_tag(CLI::App& arguments, const Session& session);
 Run declare_pin(CLI::App& arguments, const Session& session);
 Run declare_unpin(CLI::App& arguments, const Session& session);
+Run declare_repair(CLI::App& arguments, const Session& session);
 Run declare_inspect(CLI::App& arguments, const Session& session);
 
 std::span<const Command> commands() {
@@ -38,6 +39,7 @@ std::span<const Command> commands() {
       {"tag", "Change the tags of a snapshot", declare_tag},
       {"pin", "Keep snapshots whatever the rules of forget say", declare_pin},
       {"unpin", "Let the rules of forget judge snapshots again", declare_unpin},
+      {"repair", "Make the index of a repository anew", declare_repair},
       {"inspect", "Show what a database file says and who has it open", declare_inspect},
   };
   return all;

@@ -1,0 +1,68 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/choice.h"
+#include "cli/command.h"
+#include "cli/render.h"
+#include "cli/repo_option.h"
+#include "ops/repair_index.h"
+
+namespace duckback {
+namespace {
+
+using nlohmann::json;
+
+enum class What { index };
+const Choices<What> kWhat = {{"index", What::index}};
+
+struct Arguments {
+  RepoOption repo;
+  std::string what;
+  bool dry_run = false;
+};
+
+int run(const Arguments& arguments, const Session& session) {
+  choose("WHAT", kWhat, arguments.what);
+  Repository repository = arguments.repo.open(session);
+  RepairOptions options;
+  options.dry_run = arguments.dry_run;
+  options.stop = session.stop;
+  ProgressLine progress(!session.quiet && !session.json);
+  options.step = [&](const std::string& what) { progress.say(what); };
+  RepairReport report = repair_index(repository, options);
+  progress.clear();
+  if (session.json) {
+    json object = {{"packs", report.packs},           {"chunks", report.chunks},
+                   {"unreadable", report.unreadable}, {"indexes", report.indexes},
+                   {"superseded", report.superseded}, {"dry_run", options.dry_run}};
+    print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
+  } else if (!session.quiet) {
+    print_note(fmt::format("{} index of {} in {}, in place of {} older{}",
+                           options.dry_run ? "Would make an" : "Made an",
+                           count_of(report.chunks, "chunk"), count_of(report.packs, "pack"),
+                           report.superseded, options.dry_run ? "; nothing was changed" : ""));
+  }
+  for (const std::string& pack : report.unreadable) {
+    print_warning(fmt::format("{}; its chunks are in no index", pack));
+  }
+  if (report.unreadable.empty()) return 0;
+  throw Error(Errc::damaged,
+              "{} cannot be read and left out; `duckback check` names the snapshots that need them",
+              count_of(report.unreadable.size(), "pack"));
+}
+
+}  // namespace
+
+Run declare_repair(CLI::App& app, const Session& session) {
+  auto arguments = std::make_shared<Arguments>();
+  app.add_option("WHAT", arguments->what, "index")->required();
+  arguments->repo.declare(app);
+  app.add_flag("-n,--dry-run", arguments->dry_run, "Read the packs, and change nothing");
+  app.footer(
+      "The index is made anew from the packs, which say themselves what is in them. Nothing is\n"
+      "removed; prune removes the old one later.");
+  return [arguments, &session] { return run(*arguments, session); };
+}
+
+}  // namespace duckback
