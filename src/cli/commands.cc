@@ -18,6 +18,7 @@ Run declare_diff(CLI::App& arguments, const Session& session);
 Run declare_tag(CLI::App& arguments, const Session& session);
 Run declare_pin(CLI::App& arguments, const Session& session);
 Run declare_unpin(CLI::App& arguments, const Session& session);
+Run declare_key(CLI::App& arguments, const Session& session);
 Run declare_repair(CLI::App& arguments, const Session& session);
 Run declare_inspect(CLI::App& arguments, const Session& session);
 
@@ -39,6 +40,7 @@ std::span<const Command> commands() {
       {"tag", "Change the tags of a snapshot", declare_tag},
       {"pin", "Keep snapshots whatever the rules of forget say", declare_pin},
       {"unpin", "Let the rules of forget judge snapshots again", declare_unpin},
+      {"key", "Show and change the passwords of a repository", declare_key},
       {"repair", "Make the index of a repository anew", declare_repair},
       {"inspect", "Show what a database file says and who has it open", declare_inspect},
   };

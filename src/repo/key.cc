@@ -204,7 +204,7 @@ std::vector<KeyInfo> list_keys(Store& store, std::string_view repository_id) {
   return keys;
 }
 
-void remove_key(Store& store, std::string_view repository_id, std::string_view id_prefix) {
+std::string remove_key(Store& store, std::string_view repository_id, std::string_view id_prefix) {
   std::vector<std::string> found;
   for (const std::string& id : list_ids(store)) {
     if (id.starts_with(id_prefix)) found.push_back(id);
@@ -226,6 +226,7 @@ void remove_key(Store& store, std::string_view repository_id, std::string_view i
   }
   store.remove(kKeys + found.front());
   store.remove(kCopies + found.front());
+  return found.front();
 }
 
 }  // namespace duckback

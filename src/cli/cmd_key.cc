@@ -1,0 +1,200 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/choice.h"
+#include "cli/command.h"
+#include "cli/render.h"
+#include "cli/repo_option.h"
+#include "io/temp_file.h"
+#include "repo/clear_document.h"
+#include "repo/key.h"
+#include "store/open_store.h"
+
+namespace duckback {
+namespace {
+
+using nlohmann::json;
+
+enum class Action { add, list, remove, passwd, export_key };
+const Choices<Action> kActions = {{"add", Action::add},
+                                  {"list", Action::list},
+                                  {"remove", Action::remove},
+                                  {"passwd", Action::passwd},
+                                  {"export", Action::export_key}};
+
+struct Arguments {
+  RepoOption repo;
+  std::string action;
+  std::string what;  // an id to remove, a file to export to
+  PasswordSource fresh;
+};
+
+struct Opened {
+  std::shared_ptr<Store> store;
+  Config config;
+};
+
+Opened open_encrypted(const Arguments& arguments, const Session& session) {
+  Opened opened{open_store(arguments.repo.address(), session.stop), {}};
+  opened.config = read_config(*opened.store);
+  if (!opened.config.encrypted) {
+    throw Error(Errc::refused,
+                "{} is not encrypted, so it has no keys; `duckback init --encrypt` makes one that "
+                "is, and `duckback sync` copies snapshots to it",
+                opened.store->name());
+  }
+  return opened;
+}
+
+OpenedKey open_with_password(const Arguments& arguments, const Opened& opened) {
+  std::optional<std::string> given = arguments.repo.password();
+  if (!given) given = ask_password(fmt::format("Password of {}", opened.store->name()));
+  return open_key(*opened.store, opened.config.id, *given);
+}
+
+std::string new_password(const Arguments& arguments) {
+  if (std::optional<std::string> given = arguments.fresh.read()) return *given;
+  return ask_new_password("New password");
+}
+
+json to_json(const KeyInfo& key) {
+  return {{"id", key.id},
+          {"created", format_utc_ms(key.created)},
+          {"host", key.host},
+          {"user", key.user}};
+}
+
+void print_json(const json& value) {
+  print_result(value.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+int list(const Opened& opened, const Session& session) {
+  std::vector<KeyInfo> keys = list_keys(*opened.store, opened.config.id);
+  if (session.json) {
+    json all = json::array();
+    for (const KeyInfo& key : keys) all.push_back(to_json(key));
+    print_json(all);
+    return 0;
+  }
+  Table table{.columns = {Table::Align::left, Table::Align::left, Table::Align::left},
+              .rows = {{"ID", "CREATED", "BY"}}};
+  for (const KeyInfo& key : keys) {
+    table.rows.push_back({key.id.substr(0, 8), format_local(key.created),
+                          fmt::format("{} on {}", key.user, key.host)});
+  }
+  print_table(table);
+  return 0;
+}
+
+// What was added, and what was removed ("" for neither).
+void print_change(const Session& session, const std::string& added, const std::string& removed) {
+  if (session.json) {
+    print_json({{"added", added.empty() ? json(nullptr) : json(added)},
+                {"removed", removed.empty() ? json(nullptr) : json(removed)}});
+    return;
+  }
+  if (!added.empty()) print_result(added);
+  if (removed.empty() || session.quiet) return;
+  print_note(
+      fmt::format("Removed key {}. Who has read the repository with it may have kept what "
+                  "reads it still: only a new repository would shut them out",
+                  removed.substr(0, 8)));
+}
+
+int add(const Arguments& arguments, const Opened& opened, const Session& session) {
+  OpenedKey key = open_with_password(arguments, opened);
+  print_change(session,
+               add_key(*opened.store, opened.config.id, key.master, new_password(arguments)), "");
+  return 0;
+}
+
+int change_password(const Arguments& arguments, const Opened& opened, const Session& session) {
+  OpenedKey key = open_with_password(arguments, opened);
+  std::string added = add_key(*opened.store, opened.config.id, key.master, new_password(arguments));
+  // Only when the new one is there; killed in between, both passwords open it.
+  remove_key(*opened.store, opened.config.id, key.key_id);
+  print_change(session, added, key.key_id);
+  return 0;
+}
+
+int remove(const Arguments& arguments, const Opened& opened, const Session& session) {
+  if (arguments.what.empty()) {
+    throw Error(Errc::invalid, "say which key to remove; `duckback key list` shows them");
+  }
+  OpenedKey key = open_with_password(arguments, opened);
+  if (key.key_id.starts_with(arguments.what)) {
+    throw Error(Errc::refused,
+                "key {} is the one of the password given: give the password of a key that stays, "
+                "or change this one with `duckback key passwd`",
+                key.key_id.substr(0, 8));
+  }
+  std::string removed = remove_key(*opened.store, opened.config.id, arguments.what);
+  print_change(session, "", removed);
+  return 0;
+}
+
+// The key as it is in the repository: it still needs its password.
+int export_key(const Arguments& arguments, const Opened& opened, const Session& session) {
+  if (arguments.what.empty()) throw Error(Errc::invalid, "say which file to export the key to");
+  OpenedKey key = open_with_password(arguments, opened);
+  std::string object = "keys/" + key.key_id;
+  std::string text = write_clear_document(
+      "key", get_clear_document(*opened.store, "key", object, "keys-copy/" + key.key_id));
+  TempFile file = TempFile::beside(arguments.what);
+  file.file().write_at(0, as_bytes(text));
+  file.file().sync();
+  if (!file.rename_to_new(arguments.what)) {
+    throw Error(Errc::refused, "{} exists; name a new file", arguments.what);
+  }
+  sync_folder(folder_of(arguments.what));
+  if (session.json) {
+    print_json({{"path", arguments.what}, {"key", key.key_id}, {"object", object}});
+    return 0;
+  }
+  if (!session.quiet) {
+    print_note(
+        fmt::format("If the repository loses its keys, copy this file to {} in it. It needs "
+                    "its password as before",
+                    object));
+  }
+  print_exact(arguments.what);
+  return 0;
+}
+
+int run(const Arguments& arguments, const Session& session) {
+  Action action = choose("ACTION", kActions, arguments.action);
+  bool takes_one = action == Action::remove || action == Action::export_key;
+  if (!takes_one && !arguments.what.empty()) {
+    throw Error(Errc::invalid, "`key {}` takes no '{}'", arguments.action, arguments.what);
+  }
+  Opened opened = open_encrypted(arguments, session);
+  switch (action) {
+    case Action::add:
+      return add(arguments, opened, session);
+    case Action::list:
+      return list(opened, session);
+    case Action::remove:
+      return remove(arguments, opened, session);
+    case Action::passwd:
+      return change_password(arguments, opened, session);
+    case Action::export_key:
+      return export_key(arguments, opened, session);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Run declare_key(CLI::App& app, const Session& session) {
+  auto arguments = std::make_shared<Arguments>();
+  app.add_option("ACTION", arguments->action,
+                 "list; add a password; passwd: change the one given; remove ID; export FILE")
+      ->required();
+  app.add_option("WHAT", arguments->what, "The key to remove, or the file to export to");
+  arguments->repo.declare(app);
+  arguments->fresh.declare(app, "new-");
+  return [arguments, &session] { return run(*arguments, session); };
+}
+
+}  // namespace duckback
