@@ -20,6 +20,7 @@ Run declare_pin(CLI::App& arguments, const Session& session);
 Run declare_unpin(CLI::App& arguments, const Session& session);
 Run declare_key(CLI::App& arguments, const Session& session);
 Run declare_repair(CLI::App& arguments, const Session& session);
+Run declare_sync(CLI::App& arguments, const Session& session);
 Run declare_inspect(CLI::App& arguments, const Session& session);
 
 std::span<const Command> commands() {
@@ -42,6 +43,7 @@ std::span<const Command> commands() {
       {"unpin", "Let the rules of forget judge snapshots again", declare_unpin},
       {"key", "Show and change the passwords of a repository", declare_key},
       {"repair", "Make the index of a repository anew", declare_repair},
+      {"sync", "Copy snapshots to another repository", declare_sync},
       {"inspect", "Show what a database file says and who has it open", declare_inspect},
   };
   return all;

@@ -1,0 +1,202 @@
+#include "ops/sync_repository.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "repo/chunk_reader.h"
+#include "repo/chunk_writer.h"
+#include "repo/mark.h"
+#include "repo/session.h"
+
+namespace duckback {
+namespace {
+
+// A snapshot of one database that both have.
+struct Pair {
+  Snapshot from;
+  SnapshotName to_name;
+  Snapshot to;
+};
+
+class Sync {
+ public:
+  Sync(const Repository& from, const Repository& to, const SyncOptions& options)
+      : from_(from), to_(to), options_(options), index_(from.store(), from.sealer()) {}
+
+  SyncReport run() {
+    if (from_.config().id == to_.config().id) {
+      throw Error(Errc::refused, "{} and {} are the same repository", from_.store().name(),
+                  to_.store().name());
+    }
+    std::map<std::string, FoundSnapshot> there;  // by their first id
+    auto unreadable = [](const SnapshotName&, const Error&) {};
+    for (FoundSnapshot& one : read_snapshots(to_, {}, unreadable)) {
+      there.emplace(one.snapshot.original, std::move(one));
+    }
+    auto damaged = [this](const SnapshotName&, const Error& error) {
+      report_.damaged.push_back(error);
+    };
+    for (FoundSnapshot& one : read_snapshots(from_, options_.database, damaged)) {
+      std::optional<Pair>& before = newest_[identity_of(one.snapshot)];
+      auto found = there.find(one.snapshot.original);
+      if (found != there.end()) {
+        ++report_.there;
+        before = Pair{one.snapshot, found->second.name, found->second.snapshot};
+        continue;
+      }
+      if (options_.dry_run) {
+        report_.copied.push_back(std::move(one));
+        continue;
+      }
+      if (options_.step) {
+        options_.step(fmt::format("copying {} of {}, {}", one.snapshot.id.substr(0, 8),
+                                  one.snapshot.database, format_utc(one.snapshot.time)));
+      }
+      try {
+        before = copy(one, before);
+      } catch (const Error& error) {
+        if (error.code() != Errc::damaged) throw;
+        report_.damaged.push_back(
+            error.within(fmt::format("snapshot {}", one.snapshot.id.substr(0, 8))));
+      }
+    }
+    return std::move(report_);
+  }
+
+ private:
+  Pair copy(const FoundSnapshot& one, const std::optional<Pair>& before) {
+    Session session(to_, "sync");
+    std::set<std::string> marked = list_marks(to_.store()).packs();
+    Index index(to_.store(), to_.sealer(), marked);
+    ChunkWriter writer(to_.store(), to_.sealer(), to_.namer(), index, options_.compression);
+    ChunkReader reader(from_.store(), from_.sealer(), from_.namer(), index_);
+    ChunkReader reader_there(to_.store(), to_.sealer(), to_.namer(), index);
+
+    Pair pair{one.snapshot, {}, one.snapshot};
+    Snapshot& snapshot = pair.to;
+    snapshot.head = writer.put(reader.read(one.snapshot.head), ObjectKind::map_pack);
+    for (MapRef Snapshot::*map : {&Snapshot::file, &Snapshot::wal}) {
+      std::optional<MapReader> old;
+      std::optional<MapReader> old_there;
+      if (before && (before->from.*map).chunk_bytes == (one.snapshot.*map).chunk_bytes) {
+        old.emplace(before->from.*map, [&](const ChunkId& id) { return reader.read(id); });
+        old_there.emplace(before->to.*map,
+                          [&](const ChunkId& id) { return reader_there.read(id); });
+      }
+      snapshot.*map = copy_map(one.snapshot.*map, reader, writer, old, old_there);
+    }
+    writer.flush();
+    snapshot.added_bytes = writer.stats().stored_bytes;
+    snapshot.added_chunks = writer.stats().chunks;
+    snapshot.parent = before ? before->to.id : "";
+    commit(session, marked, writer.relied_on(), before, pair);
+    report_.added_bytes += snapshot.added_bytes;
+    report_.copied.push_back({pair.to_name, snapshot, one.details});
+    return pair;
+  }
+
+  MapRef copy_map(const MapRef& map, const ChunkReader& reader, ChunkWriter& writer,
+                  std::optional<MapReader>& old, std::optional<MapReader>& old_there) {
+    MapBuilder builder(map.chunk_bytes, map.bytes,
+                       [&](ByteView node) { return writer.put(node, ObjectKind::map_pack); });
+    walk_map(
+        map, [&](const ChunkId& id) { return reader.read(id); },
+        [&](const ChunkId&, std::uint32_t) {
+          if (options_.stop.stop_requested()) throw Interrupted();
+          return true;
+        },
+        [&](std::uint64_t number, const ChunkId& node, const MapLeaf& leaf) {
+          if (old && old->leaf_id(number) == node) {
+            if (std::optional<ChunkId> same = old_there->leaf_id(number)) {
+              builder.add_leaf(number, *same);
+              return;
+            }
+          }
+          std::shared_ptr<const MapLeaf> was = old ? old->leaf(number) : nullptr;
+          std::shared_ptr<const MapLeaf> there = old_there ? old_there->leaf(number) : nullptr;
+          builder.add_leaf(number, copy_leaf(leaf, was.get(), there.get(), reader, writer));
+        });
+    return builder.finish();
+  }
+
+  // Places that hold what they held in the snapshot before are as they are there.
+  MapLeaf copy_leaf(const MapLeaf& leaf, const MapLeaf* was, const MapLeaf* there,
+                    const ChunkReader& reader, ChunkWriter& writer) {
+    std::unordered_map<ChunkId, MapEntry> copied;
+    std::vector<ChunkId> wanted;
+    auto unchanged = [&](std::size_t place, const MapEntry& entry) -> const MapEntry* {
+      const MapEntry* before = was == nullptr ? nullptr : was->find(place);
+      if (before == nullptr || before->chunk != entry.chunk) return nullptr;
+      return there == nullptr ? nullptr : there->find(place);
+    };
+    leaf.for_each([&](std::size_t place, const MapEntry& entry) {
+      if (unchanged(place, entry) == nullptr && copied.try_emplace(entry.chunk).second) {
+        wanted.push_back(entry.chunk);
+      }
+    });
+    reader.read(wanted, [&](const ChunkId& id, const Bytes& chunk) {
+      if (options_.stop.stop_requested()) throw Interrupted();
+      copied[id] = {to_.namer().fingerprint(chunk), writer.put(chunk, ObjectKind::data_pack)};
+    });
+    MapLeaf result;
+    leaf.for_each([&](std::size_t place, const MapEntry& entry) {
+      const MapEntry* same = unchanged(place, entry);
+      result.add(place, same != nullptr ? *same : copied.at(entry.chunk));
+    });
+    return result;
+  }
+
+  // As a backup does it (docs/format.md, "A backup").
+  void commit(Session& session, const std::set<std::string>& marked,
+              const std::set<std::string>& relied_on, const std::optional<Pair>& before,
+              Pair& pair) const {
+    auto marked_since = [&] {
+      std::set<std::string> now = list_marks(to_.store()).packs();
+      return std::any_of(now.begin(), now.end(), [&](const std::string& pack) {
+        return relied_on.contains(pack) && !marked.contains(pack);
+      });
+    };
+    auto changed = [&] {
+      return Error(Errc::conflict,
+                   "{} was pruned, or snapshots in it were forgotten, while one was copied to it; "
+                   "run it again, and it goes on where it was",
+                   to_.store().name());
+    };
+    if ((before && !is_there(before->to_name.key)) || marked_since()) throw changed();
+    if (session.age() > options_.grace / 2 || !session.exists()) {
+      throw Error(Errc::conflict,
+                  "copying one snapshot took longer than half of prune's grace time ({}), by the "
+                  "store's clock; run it again, and it goes on where it was",
+                  format_duration(options_.grace));
+    }
+    pair.to_name = name_snapshot(to_.namer().database_id(identity_of(pair.to)), pair.to);
+    create_snapshot(to_.store(), to_.sealer(), pair.to_name, pair.to);
+    if (session.exists() && !marked_since()) return;
+    to_.store().remove(pair.to_name.key);
+    throw changed();
+  }
+
+  bool is_there(const std::string& key) const {
+    bool found = false;
+    to_.store().list(key, [&](const ObjectInfo& object) { found = found || object.key == key; });
+    return found;
+  }
+
+  const Repository& from_;
+  const Repository& to_;
+  const SyncOptions& options_;
+  Index index_;                                        // of the source
+  std::map<std::string, std::optional<Pair>> newest_;  // by database
+  SyncReport report_;
+};
+
+}  // namespace
+
+SyncReport sync_repository(const Repository& from, const Repository& to,
+                           const SyncOptions& options) {
+  return Sync(from, to, options).run();
+}
+
+}  // namespace duckback
