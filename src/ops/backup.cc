@@ -94,7 +94,6 @@ class Backup {
     result_.warnings = image.warnings;
     result_.details = describe_image(image);
     if (image.header) result_.details.verified = "blocks";
-    if (parent_) result_.details.tables = std::nullopt;
     result_.details.source = look;
     return commit(session, began, marked, writer.relied_on());
   }

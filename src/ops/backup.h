@@ -17,8 +17,6 @@ struct BackupOptions {
   std::vector<std::string> tags;
   std::optional<std::string> name;  // what to call the database, else its path
   Compression compression = Compression::normal;
-  enum class Verify { blocks, open, full };
-  Verify verify = Verify::blocks;  // open, full: the snapshot is restored to a scratch file for it
   bool require_certified = false;
   std::optional<std::string> key;  // the database's ENCRYPTION_KEY
   std::chrono::milliseconds timeout{120'000};
