@@ -3,13 +3,37 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <span>
 #include <string_view>
 #include <vector>
 
 namespace duckback {
 
-using Bytes = std::vector<std::uint8_t>;
+// Memory that begins at a page where it is large: what is in it can be written to a file around the
+// page cache (io/uncached_writer.h).
+template <class T>
+struct PageAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t kPage{4096};
+  static constexpr std::size_t kLargeBytes = 64 << 10;
+
+  PageAllocator() = default;
+  template <class Other>
+  PageAllocator(const PageAllocator<Other>&) {}  // NOLINT(google-explicit-constructor)
+
+  static bool is_large(std::size_t count) { return count >= kLargeBytes / sizeof(T); }
+  T* allocate(std::size_t count) {
+    std::size_t bytes = count * sizeof(T);
+    return static_cast<T*>(is_large(count) ? ::operator new(bytes, kPage) : ::operator new(bytes));
+  }
+  void deallocate(T* at, std::size_t count) {
+    is_large(count) ? ::operator delete(at, kPage) : ::operator delete(at);
+  }
+  bool operator==(const PageAllocator&) const = default;
+};
+
+using Bytes = std::vector<std::uint8_t, PageAllocator<std::uint8_t>>;
 using ByteView = std::span<const std::uint8_t>;
 using MutableBytes = std::span<std::uint8_t>;
 

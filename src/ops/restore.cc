@@ -13,6 +13,7 @@
 #include "duckdb/worker.h"
 #include "duckfile/header.h"
 #include "io/lock_holder.h"
+#include "io/uncached_writer.h"
 #include "ops/publish.h"
 #include "repo/chunk_reader.h"
 #include "repo/map.h"
@@ -38,7 +39,7 @@ class MapWriter {
   // With `compare`, what already holds the right bytes is not fetched, and what the map does not
   // hold becomes a hole.
   MapWriter(const File& file, std::uint64_t begin, const MapRef& map, bool compare)
-      : file_(file), begin_(begin), map_(map), compare_(compare) {}
+      : file_(file), writer_(file), begin_(begin), map_(map), compare_(compare) {}
 
   void write(const Repository& repository, const ChunkReader& reader, std::size_t threads,
              const RestoreOptions& options) {
@@ -114,8 +115,7 @@ class MapWriter {
             throw Error(Errc::damaged, "chunk {} has {} bytes, place {} needs {}", id.hex(),
                         chunk.size(), place, bytes_of(place));
           }
-          file_.write_at(offset_of(place), chunk);
-          file_.start_writeback(offset_of(place), chunk.size());
+          writer_.write_at(offset_of(place), chunk);
           written_ += chunk.size();
           done(place, options);
         }
@@ -136,6 +136,7 @@ class MapWriter {
   }
 
   const File& file_;
+  UncachedWriter writer_;
   std::uint64_t begin_;
   const MapRef& map_;
   bool compare_;

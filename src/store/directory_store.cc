@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "io/temp_file.h"
+#include "io/uncached_writer.h"
 
 namespace duckback {
 namespace {
@@ -93,7 +94,7 @@ void DirectoryStore::write(std::string_view key, ByteView bytes, bool replace) {
   check_there();
   make_folders_of(key);
   TempFile file = TempFile::beside(path);
-  file.file().write_at(0, bytes);
+  UncachedWriter(file.file()).write_at(0, bytes);
   file.file().sync();
   if (replace) {
     file.rename_to(path);
