@@ -22,7 +22,8 @@ enum class Grade {
 std::string_view name_of(Grade grade);
 
 // Where an image goes. The capture writes whole blocks at their offsets in the file, in any order,
-// and may write a block again (the later bytes count); all calls come from one thread.
+// and may write a block again (the later bytes count). All calls come from one thread, unless the
+// sink takes more.
 class ImageSink {
  public:
   virtual ~ImageSink() = default;
@@ -31,6 +32,15 @@ class ImageSink {
   // the last word. `file_bytes` bounds the offsets that follow; they and the sizes are multiples of
   // `block_bytes` behind the first block, but for the end of the file.
   virtual void begin(std::uint64_t file_bytes, std::uint64_t block_bytes, ByteView head) = 0;
+  // As many threads call take_buffer(), holds() and write_blocks() at once, but never two for the
+  // same block, and no other function meanwhile.
+  virtual std::size_t threads() const { return 1; }
+  // Whether the sink has this very block at this place, and knows that it is whole: then it is not
+  // verified, and counts as written.
+  virtual bool holds(std::uint64_t offset, ByteView block) {
+    (void)offset, (void)block;
+    return false;
+  }
   // Memory for the next write_blocks(), as one that the sink is done with, of any size.
   virtual Bytes take_buffer() { return {}; }
   virtual void write_blocks(std::uint64_t offset, Bytes&& blocks) = 0;

@@ -11,7 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <condition_variable>
 #include <map>
+#include <mutex>
+#include <set>
 
 #include "duckfile/block.h"
 #include "test/support/duckfile_builder.h"
@@ -673,6 +677,111 @@ TEST(Capture, AnEncryptedDatabaseIsCopiedWholeWithoutItsKey) {
   options.key = "another";
   EXPECT_THAT(error_of(Errc::invalid, [&] { capture(path, sink, options); }),
               HasSubstr("does not open"));
+}
+
+// Takes blocks from several threads, as one that stores them does.
+class CrowdSink : public MemorySink {
+ public:
+  std::size_t threads() const override { return 4; }
+  bool holds(std::uint64_t offset, ByteView) override {
+    return held.contains((offset - kBlockStart) / kBlockBytes);
+  }
+  void write_blocks(std::uint64_t offset, Bytes&& bytes) override {
+    if (before_write) before_write(offset);
+    std::lock_guard lock(mutex_);
+    for (std::size_t at = 0; at < bytes.size(); at += kBlockBytes) ++written[offset + at];
+    MemorySink::write_blocks(offset, std::move(bytes));
+  }
+
+  std::function<void(std::uint64_t offset)> before_write;
+  std::set<std::uint64_t> held;
+  std::map<std::uint64_t, int> written;  // by offset
+
+ private:
+  std::mutex mutex_;
+};
+
+TEST(Capture, ASinkOfSeveralThreadsGetsTheSameBlocksEachOnce) {
+  for (bool open : {false, true}) {
+    Scene scene;
+    scene.put_wal(WalBuilder().commit());
+    if (open) scene.open();
+    MemorySink one;
+    CrowdSink several;
+    capture(scene.path(), one, within(10s));
+    Image image = capture(scene.path(), several, within(10s));
+    EXPECT_EQ(image.grade, open ? Grade::certified : Grade::cold);
+    EXPECT_EQ(several.blocks, one.blocks);
+    EXPECT_EQ(several.written.size(), kBlocks);
+    for (const auto& [offset, times] : several.written) EXPECT_EQ(times, 1) << offset;
+  }
+}
+
+TEST(Capture, ADamagedBlockIsKeptForASinkOfSeveralThreadsToo) {
+  Scene scene;
+  for (std::uint64_t id : {33, 34, 577}) scene.flip_byte(block_offset(id, kBlockBytes) + 100);
+  CrowdSink sink;
+  CaptureOptions options = within(10s);
+  EXPECT_THAT(error_of(Errc::corrupt, [&] { capture(scene.path(), sink, options); }),
+              HasSubstr("block 33"));
+  options.allow_damaged = true;
+  Image image = capture(scene.path(), sink, options);
+  EXPECT_EQ(image.damaged_blocks, 3);
+  EXPECT_EQ(sink.blocks.size(), kBlocks);
+}
+
+TEST(Capture, WhatTheSinkHoldsIsNeitherVerifiedNorWritten) {
+  for (bool open : {false, true}) {
+    Scene scene;
+    scene.put_wal(WalBuilder().commit());
+    scene.flip_byte(block_offset(33, kBlockBytes) + 100);
+    if (open) scene.open();
+    CrowdSink sink;
+    sink.held = {0, 33, 34, kBlocks - 1};
+    Image image = capture(scene.path(), sink, within(10s));
+    EXPECT_EQ(image.damaged_blocks, 0);
+    EXPECT_EQ(image.blocks, kBlocks);
+    EXPECT_EQ(sink.blocks.size(), kBlocks - sink.held.size());
+    for (std::uint64_t id : sink.held) EXPECT_FALSE(sink.blocks.contains(id)) << id;
+  }
+}
+
+// A capture without the database's key reads pieces again, and those that changed are written
+// again: a slow write must not be overtaken by the one that counts.
+TEST(Capture, NoBlockIsWrittenAgainBeforeItsFirstWriteHasEnded) {
+  Scene scene;
+  test::Sealer sealer({.authenticated_v1 = true, .cipher = Encryption::Cipher::gcm}, {}, "a key");
+  DatabaseBuilder database(kBlockBytes, &sealer);
+  database.main.version = 68;
+  database.write_chain(test::free_list_bytes({.free = {}, .multi_use = {}, .metadata = {{0, 1}}}),
+                       {pointer(0, 1)});
+  for (std::uint64_t id = 1; id < 4; ++id) database.write_block(id, Bytes{9});
+  database.header.block_count = 4;
+  scene.folder().put("app.duckdb", database.file());
+  scene.open();
+
+  CrowdSink sink;
+  std::mutex mutex;
+  std::condition_variable second_came;
+  std::atomic<int> writes = 0;
+  bool overtaken = false;
+  sink.before_write = [&](std::uint64_t offset) {
+    if (offset != kBlockStart) return;
+    if (++writes > 1) {
+      second_came.notify_all();
+      return;
+    }
+    scene.flip_byte(kBlockStart + 1000);
+    std::unique_lock lock(mutex);
+    overtaken = second_came.wait_for(lock, 200ms, [&] { return writes > 1; });
+  };
+  Image image = capture(scene.path(), sink, within(10s));
+  EXPECT_EQ(image.grade, Grade::quiet);
+  EXPECT_GE(writes, 2);
+  EXPECT_FALSE(overtaken);
+  Bytes now(kBlockBytes);
+  scene.file().read_at(kBlockStart, now);
+  EXPECT_EQ(sink.blocks.at(0), now);
 }
 
 }  // namespace

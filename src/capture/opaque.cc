@@ -34,8 +34,9 @@ std::uint64_t read_pieces(CaptureState& state, std::uint64_t bytes, std::vector<
     if (i >= digests.size()) digests.resize(i + 1);
     digests[i] = digest;
     ++changed;
-    state.sink.write_blocks(offset, std::move(piece));
+    state.write_blocks(offset, std::move(piece));
   }
+  state.drain();
   return changed;
 }
 

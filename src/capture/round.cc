@@ -17,6 +17,10 @@ using Clock = std::chrono::steady_clock;
 // checkpoint with its two fsyncs takes. Where nobody writes, longer runs are faster.
 constexpr std::uint64_t kLiveRunBytes = 1 << 20;
 constexpr std::uint64_t kColdRunBytes = 2 << 20;
+// By several threads: what one has read is still in its core's cache when it is hashed.
+constexpr std::uint64_t kParallelRunBytes = 512 << 10;
+// Buffers on their way to the sink.
+constexpr std::size_t kQueuedMost = 4;
 // Of a block that is not whole; a live one may be torn for as long as a write takes.
 constexpr int kTries = 100;
 // So that a file full of damage does not fill the memory.
@@ -34,8 +38,28 @@ void CaptureState::report(const CaptureProgress& progress) const {
   if (options.progress) options.progress(progress);
 }
 
+void CaptureState::write_blocks(std::uint64_t offset, Bytes&& blocks) {
+  if (sink.threads() == 1) {
+    sink.write_blocks(offset, std::move(blocks));
+    return;
+  }
+  if (!workers) workers = std::make_unique<TaskGroup>(sink.threads(), kQueuedMost);
+  auto shared = std::make_shared<Bytes>(std::move(blocks));
+  workers->run([this, offset, shared] { sink.write_blocks(offset, std::move(*shared)); });
+}
+
+void CaptureState::drain() {
+  if (workers) workers->wait();
+}
+
 Round::Round(CaptureState& state, Target target)
-    : state_(state), database_(state.database), target_(std::move(target)) {
+    : state_(state),
+      database_(state.database),
+      target_(std::move(target)),
+      reader_(database_.file(), target_.header().block_bytes, database_.cipher(), &state_.sink,
+              [&state](std::uint64_t offset, Bytes&& blocks) {
+                state.write_blocks(offset, std::move(blocks));
+              }) {
   latest_ = target_.header().iteration;
   map_ = read_block_map(database_.file(), database_.file().stat().bytes, target_.header(),
                         database_.cipher());
@@ -65,6 +89,7 @@ void Round::begin() {
     return;
   }
   std::uint64_t block_bytes = target_.header().block_bytes;
+  state_.drain();
   state_.sink.begin(block_offset(image_end_, block_bytes), block_bytes, head);
 }
 
@@ -75,6 +100,7 @@ Round::End Round::run_live() {
   End end = read_gap() && read_pending() ? wait_for_proof() : End::lost;
   if (end == End::lost && mutated("carry_over")) carry_over();
   if (end == End::certified && mutated("wal_after_blocks")) mutate_wal();
+  state_.drain();
   return end;
 }
 
@@ -106,8 +132,53 @@ Round::End Round::run_cold() {
     return End::cold;
   }
   if (target_.with_free_area) read_free_area();
-  read_pending();
+  read_cold();
+  state_.drain();
   return End::cold;
+}
+
+// Nothing is proven on the way, so several threads may read, each run after run.
+void Round::read_cold() {
+  std::size_t threads = state_.sink.threads();
+  if (threads == 1) {
+    read_pending();
+    return;
+  }
+  while (pending_.next(0) < pending_.size()) {
+    TaskGroup readers(threads, threads);
+    for (std::size_t i = 0; i < threads; ++i) readers.run([this] { read_cold_runs(); });
+    readers.wait();
+    read_suspects(kTries);
+  }
+}
+
+void Round::read_cold_runs() {
+  BlockReader reader(database_.file(), target_.header().block_bytes, database_.cipher(),
+                     &state_.sink, [this](std::uint64_t offset, Bytes&& blocks) {
+                       state_.sink.write_blocks(offset, std::move(blocks));
+                     });
+  std::vector<std::uint64_t> bad;
+  while (std::optional<ColdRun> run = next_cold_run()) {
+    state_.check_stop();
+    bad.clear();
+    reader.read(run->first, run->count, bad);
+    std::lock_guard lock(mutex_);
+    suspects_.insert(suspects_.end(), bad.begin(), bad.end());
+    blocks_done_ += run->count;
+    report();
+  }
+}
+
+// Takes it from those pending. None if all are taken, or if there are too many suspects.
+std::optional<Round::ColdRun> Round::next_cold_run() {
+  std::uint64_t most = std::max<std::uint64_t>(1, kParallelRunBytes / target_.header().block_bytes);
+  std::lock_guard lock(mutex_);
+  std::uint64_t first = pending_.next(cold_from_);
+  if (first == pending_.size() || suspects_.size() > kSuspectsMost) return std::nullopt;
+  std::uint64_t end = first;
+  while (end - first < most && pending_.test(end)) pending_.reset(end++);
+  cold_from_ = end;
+  return ColdRun{first, end - first};
 }
 
 // What has to be read between the choice of the target and a clean point of its generation: the
@@ -149,7 +220,6 @@ void Round::read_free_area() {
   std::uint64_t most = std::max<std::uint64_t>(1, kColdRunBytes / block_bytes);
   // In the gap nothing is proven yet.
   auto in_use = [&](std::uint64_t id) { return pending_.test(id) || provisional_.test(id); };
-  BlockReader reader(database_.file(), block_bytes, database_.cipher(), &state_.sink);
   std::vector<std::uint64_t> bad;
   for (std::uint64_t id = 0; id < in_file;) {
     if (in_use(id)) {
@@ -160,7 +230,7 @@ void Round::read_free_area() {
     std::uint64_t count = 1;
     while (count < most && id + count < in_file && !in_use(id + count)) ++count;
     bad.clear();
-    reader.read(id, count, bad);
+    reader_.read(id, count, bad);
     blocks_ += count - bad.size();
     for (std::uint64_t last = id + count; last > id; --last) {
       if (std::find(bad.begin(), bad.end(), last - 1) == bad.end()) {
@@ -199,12 +269,10 @@ void Round::read_clone(const ByteSource& clone) {
 }
 
 bool Round::read_run(std::uint64_t first, std::uint64_t count) {
-  BlockReader reader(database_.file(), target_.header().block_bytes, database_.cipher(),
-                     &state_.sink);
   state_.check_stop();
   if (suspects_.size() > kSuspectsMost && !read_suspects(kTries)) return false;
   std::size_t bad_before = suspects_.size();
-  reader.read(first, count, suspects_);
+  reader_.read(first, count, suspects_);
   blocks_done_ += count;
   if (live_ && !poll()) return false;
   // Only now: a header that came while they were read counts against them while they were pending.
@@ -270,8 +338,6 @@ std::uint64_t Round::run_blocks() const {
 
 // Reads again what was not whole: it may have been torn by a writer. What stays so is damaged.
 bool Round::read_suspects(int tries) {
-  BlockReader reader(database_.file(), target_.header().block_bytes, database_.cipher(),
-                     &state_.sink);
   std::sort(suspects_.begin(), suspects_.end());
   suspects_.erase(std::unique(suspects_.begin(), suspects_.end()), suspects_.end());
   for (int i = 0; i < tries && !suspects_.empty(); ++i) {
@@ -283,7 +349,7 @@ bool Round::read_suspects(int tries) {
     std::swap(again, suspects_);
     for (std::uint64_t id : again) {
       std::size_t before = suspects_.size();
-      reader.read(id, 1, suspects_);
+      reader_.read(id, 1, suspects_);
       if (live_ && suspects_.size() == before) {
         if (!poll()) return false;
         pending_.reset(id);
@@ -296,7 +362,7 @@ bool Round::read_suspects(int tries) {
   std::vector<std::uint64_t> damaged;
   std::swap(damaged, suspects_);
   for (std::uint64_t id : damaged) {
-    bool readable = reader.read_raw(id);
+    bool readable = reader_.read_raw(id);
     pending_.reset(id);
     provisional_.set(id);
     file_damage(id, readable);

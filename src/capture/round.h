@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
+#include <mutex>
 #include <vector>
 
+#include "base/task_group.h"
 #include "capture/block_reader.h"
 #include "capture/target.h"
 #include "duckfile/block_map.h"
@@ -23,8 +26,16 @@ struct CaptureState {
   std::uint64_t checkpoints_seen = 0;
   Bitmap carried{};  // for the mutation "carry_over" only
 
+  // Threads for a sink that takes several.
+  std::unique_ptr<TaskGroup> workers{};
+
   void check_stop() const;
   void report(const CaptureProgress& progress) const;
+  // Gives them to the sink now or, where it takes several threads, soon. Until drain() no block is
+  // given twice.
+  void write_blocks(std::uint64_t offset, Bytes&& blocks);
+  // All blocks have been given to the sink.
+  void drain();
 };
 
 // Blocks read and not yet proven. They lie close together, so that emptying the set costs little
@@ -75,6 +86,10 @@ class Round {
   std::uint64_t damaged_count() const { return damaged_count_; }
 
  private:
+  struct ColdRun {
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+  };
   void begin();
   void mutate_wal();
   void carry_over();
@@ -90,6 +105,9 @@ class Round {
   std::uint64_t blocks_in(std::uint64_t file_bytes) const;
   End wait_for_proof();
   bool read_run(std::uint64_t first, std::uint64_t count);
+  void read_cold();
+  void read_cold_runs();
+  std::optional<ColdRun> next_cold_run();
   bool poll();
   bool observe(const Slots& now);
   void file_damage(std::uint64_t id, bool readable);
@@ -99,6 +117,7 @@ class Round {
   CaptureState& state_;
   LiveDatabase& database_;
   Target target_;
+  BlockReader reader_;
   BlockMap map_;
   Stillness before_;   // of a live round
   Digest metadata_{};  // hash of the metadata blocks at the end of the gap, where no clean point
@@ -107,13 +126,15 @@ class Round {
   Bitmap used_;  // for the mutation "carry_over" only
   ProvisionalBlocks provisional_;
   std::vector<std::uint64_t> suspects_;  // read, but not whole
-  std::uint64_t latest_ = 0;             // the newest iteration observed
+  std::uint64_t blocks_done_ = 0;
+  std::uint64_t cold_from_ = 0;  // where the next run of read_cold() may begin
+  std::mutex mutex_;          // while read_cold() has several threads: for these three and pending_
+  std::uint64_t latest_ = 0;  // the newest iteration observed
   bool live_ = true;
   bool gap_read_ = false;  // the gap's blocks have been read
   bool sealed_ = false;    // and a clean point of the target's generation followed
   std::uint64_t image_end_ = 0;
   std::uint64_t blocks_ = 0;
-  std::uint64_t blocks_done_ = 0;
   std::vector<DamagedBlock> damaged_;
   std::uint64_t damaged_count_ = 0;
 };

@@ -68,7 +68,8 @@ class Backup {
     if (parent_) {
       parent = {.file = parent_->snapshot.file,
                 .wal = parent_->snapshot.wal,
-                .read = [&reader](const ChunkId& id) { return reader.read(id); }};
+                .read = [&reader](const ChunkId& id) { return reader.read(id); },
+                .verified = parent_->details.verified && !parent_->details.damaged()};
     }
     SnapshotSink sink(writer, repository_.namer(), std::move(parent), threads());
     step(fmt::format("reading {}", options_.source));

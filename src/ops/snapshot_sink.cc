@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bitmap.h"
 #include "base/error.h"
 #include "io/file.h"
 
@@ -28,16 +29,22 @@ class SnapshotSink::Places {
     changed_ = Bitmap(places);
   }
 
+  // Whether the parent has something at this place.
+  bool has_parent(std::uint64_t place) {
+    std::lock_guard lock(mutex_);
+    return parent_entry(place).has_value();
+  }
+
+  // The place holds what it held in the parent, by its fingerprint.
+  bool keep_parent(std::uint64_t place, const Fingerprint& fingerprint) {
+    std::lock_guard lock(mutex_);
+    return keeps_parent(place, fingerprint);
+  }
+
   // The place holds what it held before, by its fingerprint; else store it and call set().
   bool keep(std::uint64_t place, const Fingerprint& fingerprint) {
     std::lock_guard lock(mutex_);
-    grow(place);
-    if (std::optional<MapEntry> parent = parent_entry(place);
-        parent && parent->fingerprint == fingerprint) {
-      present_.set(place);
-      changed_.reset(place);
-      return true;
-    }
+    if (keeps_parent(place, fingerprint)) return true;
     if (!stored_.test(place) || stored_entry(place).fingerprint != fingerprint) return false;
     present_.set(place);
     changed_.set(place);
@@ -77,6 +84,15 @@ class SnapshotSink::Places {
   void grow(std::uint64_t place) {
     if (place < present_.size()) return;
     for (Bitmap* bitmap : {&present_, &stored_, &changed_}) bitmap->resize(place + 1);
+  }
+
+  bool keeps_parent(std::uint64_t place, const Fingerprint& fingerprint) {
+    grow(place);
+    std::optional<MapEntry> parent = parent_entry(place);
+    if (!parent || parent->fingerprint != fingerprint) return false;
+    present_.set(place);
+    changed_.reset(place);
+    return true;
   }
 
   std::optional<MapEntry> parent_entry(std::uint64_t place) {
@@ -133,14 +149,13 @@ SnapshotSink::SnapshotSink(ChunkWriter& writer, const Namer& namer, std::optiona
     : writer_(writer),
       namer_(namer),
       parent_(std::move(parent)),
+      threads_(threads),
       wal_(std::make_unique<Places>(reader_of(parent_, &Parent::wal, kWalPieceBytes),
-                                    kWalPieceBytes)),
-      group_(threads, kInFlightMost) {}
+                                    kWalPieceBytes)) {}
 
 SnapshotSink::~SnapshotSink() = default;
 
 void SnapshotSink::begin(std::uint64_t file_bytes, std::uint64_t block_bytes, ByteView) {
-  group_.wait();
   if (!file_ || file_->chunk_bytes() != block_bytes) {
     file_ = std::make_unique<Places>(reader_of(parent_, &Parent::file, block_bytes), block_bytes);
   }
@@ -156,44 +171,20 @@ Bytes SnapshotSink::take_buffer() {
   return buffer;
 }
 
-// Not while an earlier write of the same blocks is under way: the later one counts, and tasks end
-// in any order.
-bool SnapshotSink::may_begin(const InFlight& next) const {
-  return in_flight_.size() < kInFlightMost &&
-         std::none_of(in_flight_.begin(), in_flight_.end(), [&](const InFlight& other) {
-           return next.begin < other.end && other.begin < next.end;
-         });
+std::uint64_t SnapshotSink::place_of(std::uint64_t offset) const {
+  DUCKBACK_ASSERT(offset >= kBlockStart && (offset - kBlockStart) % file_->chunk_bytes() == 0);
+  return (offset - kBlockStart) / file_->chunk_bytes();
+}
+
+bool SnapshotSink::holds(std::uint64_t offset, ByteView block) {
+  std::uint64_t place = place_of(offset);
+  return parent_ && parent_->verified && file_->has_parent(place) &&
+         file_->keep_parent(place, namer_.fingerprint(block));
 }
 
 void SnapshotSink::write_blocks(std::uint64_t offset, Bytes&& blocks) {
-  DUCKBACK_ASSERT(offset >= kBlockStart && (offset - kBlockStart) % file_->chunk_bytes() == 0);
-  InFlight range{offset, offset + blocks.size()};
-  {
-    std::unique_lock lock(mutex_);
-    while (!may_begin(range)) {
-      // A failed task never ends its buffer's wait: the group says why.
-      lock.unlock();
-      group_.check();
-      lock.lock();
-      buffer_done_.wait_for(lock, std::chrono::milliseconds(50), [&] { return may_begin(range); });
-    }
-    in_flight_.push_back(range);
-  }
-  auto shared = std::make_shared<Bytes>(std::move(blocks));
-  group_.run([this, range, shared] {
-    store(range.begin, *shared);
-    {
-      std::lock_guard lock(mutex_);
-      in_flight_.erase(std::find(in_flight_.begin(), in_flight_.end(), range));
-      if (spare_.size() < kInFlightMost) spare_.push_back(std::move(*shared));
-    }
-    buffer_done_.notify_one();
-  });
-}
-
-void SnapshotSink::store(std::uint64_t offset, const Bytes& blocks) {
   std::uint64_t chunk_bytes = file_->chunk_bytes();
-  std::uint64_t place = (offset - kBlockStart) / chunk_bytes;
+  std::uint64_t place = place_of(offset);
   for (std::size_t at = 0; at < blocks.size(); at += chunk_bytes, ++place) {
     ByteView block =
         ByteView(blocks).subspan(at, std::min<std::size_t>(chunk_bytes, blocks.size() - at));
@@ -201,6 +192,8 @@ void SnapshotSink::store(std::uint64_t offset, const Bytes& blocks) {
     if (file_->keep(place, fingerprint)) continue;
     file_->set(place, {fingerprint, writer_.put(block, ObjectKind::data_pack)});
   }
+  std::lock_guard lock(mutex_);
+  if (spare_.size() < threads_) spare_.push_back(std::move(blocks));
 }
 
 // The WAL is cut into pieces of a MiB, each a place of its map.
@@ -231,7 +224,6 @@ void SnapshotSink::store_wal_piece() {
 }
 
 SnapshotSink::Stored SnapshotSink::finish(const Image& image) {
-  group_.wait();
   if (image.wal_bytes == 0) {
     // A round may have written one before it was lost.
     wal_->begin(0);

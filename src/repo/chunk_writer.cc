@@ -12,7 +12,12 @@ constexpr std::size_t kNewMost = 1 << 17;
 
 ChunkWriter::ChunkWriter(Store& store, const Sealer& sealer, const Namer& namer, const Index& index,
                          Compression compression)
-    : store_(store), sealer_(sealer), namer_(namer), index_(index), compression_(compression) {}
+    : store_(store),
+      sealer_(sealer),
+      namer_(namer),
+      index_(index),
+      compression_(compression),
+      putting_(1, 1) {}
 
 bool ChunkWriter::known(const ChunkId& id) {
   if (new_.contains(id)) return true;
@@ -37,18 +42,28 @@ void ChunkWriter::put(const ChunkId& id, ByteView chunk, ObjectKind kind) {
     ++stats_.chunks;
     stats_.raw_bytes += chunk.size();
   }
-  Bytes stored = compress_chunk(chunk, compression_);
-  std::unique_lock packing(packing_);
+  thread_local Bytes room;
+  ByteView stored = compress_chunk(chunk, compression_, room);
+  std::lock_guard packing(packing_);
   std::optional<PackBuilder>& builder = kind == ObjectKind::map_pack ? maps_ : data_;
-  if (!builder) builder.emplace(sealer_, kind);
+  if (!builder) builder = new_pack(kind);
   builder->add(id, stored, chunk.size());
   if (!builder->full()) return;
   PackBuilder full = std::move(*builder);
   builder.reset();
-  // Taken before the next pack may be filled, so that no more than one waits.
-  std::lock_guard putting(putting_);
-  packing.unlock();
-  put_pack(std::move(full));
+  begin_put(std::move(full));
+}
+
+PackBuilder ChunkWriter::new_pack(ObjectKind kind) {
+  std::lock_guard lock(mutex_);
+  return PackBuilder(sealer_, kind, std::exchange(spare_, {}));
+}
+
+// When the pack before is put: so no more than one waits.
+void ChunkWriter::begin_put(PackBuilder builder) {
+  putting_.wait();
+  auto shared = std::make_shared<PackBuilder>(std::move(builder));
+  putting_.run([this, shared] { put_pack(std::move(*shared)); });
 }
 
 void ChunkWriter::put_pack(PackBuilder builder) {
@@ -59,6 +74,7 @@ void ChunkWriter::put_pack(PackBuilder builder) {
   relied_on_.insert(pack.info.id);
   stats_.stored_bytes += pack.bytes.size();
   index_builder_.add(pack.info, pack.chunks);
+  spare_ = std::move(pack.bytes);
   if (index_builder_.entries() >= kNewMost) put_index();
 }
 
@@ -77,13 +93,13 @@ void ChunkWriter::put_index() {
 
 void ChunkWriter::flush() {
   std::lock_guard packing(packing_);
-  std::lock_guard putting(putting_);
   for (std::optional<PackBuilder>* builder : {&data_, &maps_}) {
     if (!*builder) continue;
     PackBuilder last = std::move(**builder);
     builder->reset();
-    put_pack(std::move(last));
+    begin_put(std::move(last));
   }
+  putting_.wait();
   std::lock_guard lock(mutex_);
   if (index_builder_.entries() > 0) put_index();
 }

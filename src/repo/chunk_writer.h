@@ -6,6 +6,7 @@
 #include <set>
 #include <unordered_set>
 
+#include "base/task_group.h"
 #include "repo/index.h"
 
 namespace duckback {
@@ -19,8 +20,8 @@ struct ChunkStats {
 };
 
 // Stores chunks that the repository does not have, in packs of about kPackBytes; nothing counts
-// before flush(). Safe to use from many threads, which compress side by side; memory: a pack that
-// is filled, and one that is put, a kind.
+// before flush(). Safe to use from many threads, which compress side by side while one of its own
+// puts packs; memory: a pack that is put, and one a kind that is filled.
 class ChunkWriter {
  public:
   ChunkWriter(Store& store, const Sealer& sealer, const Namer& namer, const Index& index,
@@ -42,6 +43,8 @@ class ChunkWriter {
 
  private:
   bool known(const ChunkId& id);
+  PackBuilder new_pack(ObjectKind kind);
+  void begin_put(PackBuilder builder);
   void put_pack(PackBuilder builder);
   void put_index();
 
@@ -51,17 +54,19 @@ class ChunkWriter {
   const Index& index_;
   Compression compression_;
 
-  mutable std::mutex mutex_;         // for ids, index and counts
+  mutable std::mutex mutex_;         // for the six below
   std::unordered_set<ChunkId> new_;  // in no index file yet
   IndexBuilder index_builder_;
   std::vector<std::unique_ptr<IndexFile>> put_;  // index files of this writer
   std::set<std::string> relied_on_;
   ChunkStats stats_;
+  Bytes spare_;  // memory of the pack that was put last
 
   std::mutex packing_;  // for the packs that are filled; before mutex_
   std::optional<PackBuilder> data_;
   std::optional<PackBuilder> maps_;
-  std::mutex putting_;  // one pack is put at a time; before mutex_, after packing_
+
+  TaskGroup putting_;  // one pack at a time; the last member: its tasks use the others
 };
 
 }  // namespace duckback

@@ -81,19 +81,16 @@ std::optional<std::string> pack_id_of(std::string_view key) {
   return std::string(id);
 }
 
-Bytes compress_chunk(ByteView chunk, Compression compression) {
+ByteView compress_chunk(ByteView chunk, Compression compression, Bytes& room) {
   if (compression != Compression::off && !chunk.empty()) {
     // No room for what would not pay: zstd gives up when it is full.
-    thread_local Bytes room;
     room.resize(std::max(room.size(), chunk.size()));
     std::size_t most = chunk.size() - std::max<std::size_t>(1, chunk.size() / 16);
     std::size_t size = ZSTD_compressCCtx(compressor(), room.data(), most, chunk.data(),
                                          chunk.size(), level_of(compression));
-    if (ZSTD_isError(size) == 0) {
-      return {room.begin(), room.begin() + static_cast<std::ptrdiff_t>(size)};
-    }
+    if (ZSTD_isError(size) == 0) return ByteView(room).first(size);
   }
-  return {chunk.begin(), chunk.end()};
+  return chunk;
 }
 
 Bytes unpack_chunk(Bytes stored, const PackedChunk& chunk, const Namer& namer,
@@ -111,8 +108,8 @@ Bytes unpack_chunk(Bytes stored, const PackedChunk& chunk, const Namer& namer,
   return bytes;
 }
 
-PackBuilder::PackBuilder(const Sealer& sealer, ObjectKind kind)
-    : kind_(kind), sealer_(sealer.begin(kind)) {
+PackBuilder::PackBuilder(const Sealer& sealer, ObjectKind kind, Bytes memory)
+    : kind_(kind), sealer_(sealer.begin(kind)), bytes_(std::move(memory)) {
   DUCKBACK_ASSERT(kind == ObjectKind::data_pack || kind == ObjectKind::map_pack);
   // Pages that stay empty cost nothing; growing would hold the bytes twice.
   bytes_.reserve(kPackBytes + 2 * kChunkBytesMost);

@@ -42,8 +42,8 @@ std::string pack_key(std::string_view pack_id);  // "packs/XX/ID"
 // The id in such a key; nothing for what only lies there.
 std::optional<std::string> pack_id_of(std::string_view key);
 
-// What a chunk becomes before it is sealed: compressed if that pays, else as it is.
-Bytes compress_chunk(ByteView chunk, Compression compression);
+// What a chunk becomes before it is sealed: compressed, in `room`, if that pays, else as it is.
+ByteView compress_chunk(ByteView chunk, Compression compression, Bytes& room);
 // The chunk behind opened bytes; checks `raw` and the id. Throws Errc::damaged naming `object`.
 Bytes unpack_chunk(Bytes stored, const PackedChunk& chunk, const Namer& namer,
                    std::string_view object);
@@ -51,7 +51,8 @@ Bytes unpack_chunk(Bytes stored, const PackedChunk& chunk, const Namer& namer,
 // A pack while it is filled, in memory. One thread.
 class PackBuilder {
  public:
-  PackBuilder(const Sealer& sealer, ObjectKind kind);
+  // `memory`: of a pack that was put.
+  PackBuilder(const Sealer& sealer, ObjectKind kind, Bytes memory = {});
   // `stored` is what compress_chunk() returned. Not when it is full.
   void add(const ChunkId& id, ByteView stored, std::size_t raw);
   std::uint64_t bytes() const { return bytes_.size(); }

@@ -91,15 +91,15 @@ ObjectSealer& ObjectSealer::operator=(ObjectSealer&&) noexcept = default;
 ObjectSealer::~ObjectSealer() = default;
 
 void ObjectSealer::seal(std::uint64_t offset, ByteView label, ByteView bytes, Bytes& to) const {
+  if (!key_) {
+    Tag tag = plain_tag(repository_, header_, offset, label, bytes);
+    to.insert(to.end(), bytes.begin(), bytes.end());
+    to.insert(to.end(), tag.begin(), tag.end());
+    return;
+  }
   std::size_t begin = to.size();
   to.resize(begin + bytes.size() + kTagBytes);
   MutableBytes section = MutableBytes(to).subspan(begin);
-  if (!key_) {
-    std::copy(bytes.begin(), bytes.end(), section.begin());
-    Tag tag = plain_tag(repository_, header_, offset, label, bytes);
-    std::copy(tag.begin(), tag.end(), section.end() - kTagBytes);
-    return;
-  }
   DUCKBACK_ASSERT(key_->sealed.exchange(offset + section.size()) <= offset);
   gcm_encrypt(key_->bytes, nonce_at(offset), {repository_, header_, label}, bytes, section);
 }
