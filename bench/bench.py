@@ -12,13 +12,10 @@ import argparse
 import contextlib
 import os
 import pathlib
-import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "release"
@@ -26,63 +23,24 @@ sys.path.insert(0, str(ROOT / "bench"))
 sys.dont_write_bytecode = True
 
 from database import make_database  # noqa: E402
+from measure import Command, compare, filesystem, machine  # noqa: E402
 
 
-class Run:
-    """A command, timed as a whole process; `cleanup` removes what it made, outside the time."""
-
-    def __init__(self, name, argv, target):
-        self.name, self.argv, self.target = name, argv, pathlib.Path(target)
-        self.seconds, self.peak_kib = [], 0
-
-    def once(self):
-        self.clean()
-        os.sync()
-        with tempfile.TemporaryFile() as output:
-            began = time.monotonic()
-            process = subprocess.Popen(self.argv, stdout=output, stderr=subprocess.STDOUT)
-            _, status, usage = os.wait4(process.pid, 0)
-            seconds = time.monotonic() - began
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode != 0:
-                output.seek(0)
-                raise SystemExit(f"bench: {' '.join(self.argv)}\nfailed:\n{output.read().decode()[-2000:]}")
-        self.peak_kib = max(self.peak_kib, usage.ru_maxrss)
-        return seconds
-
-    def clean(self):
-        for path in self.target.parent.glob(self.target.name + "*"):
+def writes(name, argv, target):
+    """A command that makes `target`; what it made is removed before the next run."""
+    def clean():
+        for path in target.parent.glob(target.name + "*"):
             path.unlink()
 
-
-def compare(title, ours, theirs, pairs, goal):
-    for run in (ours, theirs):  # once for the caches
-        run.once()
-    ratios = []
-    for pair in range(pairs):
-        order = (ours, theirs) if pair % 2 == 0 else (theirs, ours)
-        seconds = {run: run.once() for run in order}
-        for run in order:
-            run.seconds.append(seconds[run])
-        ratios.append(seconds[ours] / seconds[theirs])
-    for run in (ours, theirs):
-        run.clean()
-    ratio = statistics.median(ratios)
-    print(f"{title}: {pairs} pairs")
-    for run in (ours, theirs):
-        print(f"  {run.name:<44} {statistics.median(run.seconds):7.3f} s  ({min(run.seconds):.3f} to "
-              f"{max(run.seconds):.3f})  peak {run.peak_kib / 1024:6.0f} MiB")
-    print(f"  ratio {ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f}); the goal is {goal:.1f}: "
-          f"{'met' if ratio <= goal else 'MISSED'}")
-    print(flush=True)
+    return Command(name, argv, clean)
 
 
 def compare_with_cp(title, source, folder, pairs, goal):
     ours, theirs = folder / "ours.duckdb", folder / "theirs.duckdb"
     compare(title,
-            Run("duckback copy", [str(BUILD / "duckback"), "copy", str(source), str(ours), "--verify", "blocks",
+            writes("duckback copy", [str(BUILD / "duckback"), "copy", str(source), str(ours), "--verify", "blocks",
                                   "--quiet"], ours),
-            Run("cp --reflink=never, sync", ["sh", "-c", 'cp --reflink=never "$1" "$2" && sync "$2"', "sh", str(source),
+            writes("cp --reflink=never, sync", ["sh", "-c", 'cp --reflink=never "$1" "$2" && sync "$2"', "sh", str(source),
                                              str(theirs)], theirs),
             pairs, goal)
 
@@ -114,18 +72,6 @@ def mounted_xfs(folder, mebibytes):
         yield mount_point
     finally:
         subprocess.run(["umount", str(mount_point)], check=True)
-
-
-def machine():
-    with open("/proc/cpuinfo") as info:
-        cpu = next((line.split(":")[1].strip() for line in info if line.startswith("model name")), platform.machine())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
-    return f"{cpu}, {os.cpu_count()} cores, {memory} GiB, Linux {platform.release()}"
-
-
-def filesystem(folder):
-    done = subprocess.run(["df", "--output=fstype", folder], capture_output=True, text=True, check=True)
-    return done.stdout.split()[-1]
 
 
 def main():
@@ -161,9 +107,9 @@ def main():
 
         ours, theirs = folder / "ours.duckdb", folder / "theirs.duckdb"
         compare("logical copy",
-                Run("duckback copy --method attach", [str(BUILD / "duckback"), "copy", str(source), str(ours), "--method",
+                writes("duckback copy --method attach", [str(BUILD / "duckback"), "copy", str(source), str(ours), "--method",
                                                       "attach", "--quiet"], ours),
-                Run("COPY FROM DATABASE in DuckDB", [duckdb_run, library, str(source),
+                writes("COPY FROM DATABASE in DuckDB", [duckdb_run, library, str(source),
                                                      f"ATTACH '{theirs}' AS target; COPY FROM DATABASE source TO target;"
                                                      " DETACH target"], theirs),
                 max(1, args.pairs // 2), 1.1)
