@@ -199,10 +199,13 @@ class Backup {
     try {
       return std::optional<ScratchDatabase>(std::in_place, repository_, snapshot_, scratch);
     } catch (const Error& error) {
-      if (error.code() != Errc::no_space) {
+      if (error.code() == Errc::damaged) {
         throw error.within(
             "no snapshot was made, for the repository does not give back what was stored; "
-            "`duckback check --read-data` says what is damaged");
+            "`duckback check --read-data` says what else is damaged");
+      }
+      if (error.code() != Errc::no_space) {
+        throw error.within("no snapshot was made, for it could not be given back to verify it");
       }
       result_.verify_error = error.within(kUnproven);
       return std::nullopt;

@@ -62,7 +62,7 @@ auto without(const fs::path& folder, Body body) {
 }  // namespace
 
 fs::path find_scratch(const fs::path& given, std::uint64_t bytes) {
-  fs::path folder = choose_scratch(given);
+  fs::path folder = fs::absolute(choose_scratch(given));
   remove_leftovers(folder / "scratch");
   std::uint64_t free = free_space(folder);
   if (free >= bytes) return folder;

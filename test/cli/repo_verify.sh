@@ -87,6 +87,23 @@ expect 0 "$duckback" backup v68-gcm.duckdb --verify open --key-file key
 [ "$(newest 'verified')" = open ] || fail "it was not opened with its key"
 [ "$(newest 'len(tables) > 0')" = true ] || fail "no tables"
 
+encrypted=$("$duckback" snapshots --database v68-gcm.duckdb --json >out && value 'id' | head -1)
+expect 2 "$duckback" diff "$encrypted" latest --database v68-gcm.duckdb --tables
+says "give its key"
+expect 0 "$duckback" diff "$encrypted" latest --database v68-gcm.duckdb --tables --key-file key
+grep -q 'as many rows as before' out || fail "the tables are not compared"
+! grep -rqF "a secret key" out err repo || fail "the key is shown"
+
+# Tables of a database that is known by a name.
+expect 0 "$duckback" backup app.duckdb --name prod
+expect 0 "$duckback" diff "$(cat out)" latest --database prod --tables --json
+grep -qF '"tables":[{"after":201000,"before":201000' out || fail "the tables of a named database"
+
+# What a killed run left is gone after the next.
+mkdir scratch/.scratch.duckback-abc123; : >scratch/.scratch.duckback-abc123/app.duckdb
+expect 0 "$duckback" backup app.duckdb --verify open
+only scratch ''
+
 # A damaged source is not opened; it is exit 4 as ever.
 printf 'xxxxxxxx' | dd of=app.duckdb bs=1 seek=300000 conv=notrunc 2>dd.log
 expect 4 "$duckback" backup app.duckdb --verify open
