@@ -5,6 +5,7 @@
 #include "ops/backup.h"
 #include "ops/find_snapshot.h"
 #include "ops/forget_snapshots.h"
+#include "repo/mark.h"
 #include "test/support/error_of.h"
 #include "test/support/test_repository.h"
 #include "test/support/worker_test.h"
@@ -121,6 +122,52 @@ TEST_F(BackupVerify, ItIsTheRepositoryThatIsProvenAndNotTheSource) {
   EXPECT_THAT(error_of(Errc::damaged, [&] { back_up(VerifyLevel::open); }),
               HasSubstr("no snapshot was made"));
   EXPECT_EQ(keys_of(*store, "snapshots/").size(), 1u);
+  EXPECT_THAT(keys_of(*store, "sessions/"), IsEmpty());
+  EXPECT_TRUE(fs::is_empty(scratch()));
+}
+
+TEST_F(BackupVerify, NoSnapshotIsThereUntilItWasOpenedInAFolderOfItsOwn) {
+  BackupOptions watched = options_for(VerifyLevel::open);
+  std::vector<fs::perms> folders;
+  watched.step = [&](const std::string& what) {
+    if (what != "opening it with DuckDB") return;
+    EXPECT_THAT(keys_of(*store, "snapshots/"), IsEmpty());
+    EXPECT_FALSE(keys_of(*store, "index/").empty());
+    for (const fs::directory_entry& entry : fs::directory_iterator(scratch())) {
+      folders.push_back(entry.status().permissions());
+      EXPECT_TRUE(stat_path(entry.path() / "app.duckdb"));
+    }
+  };
+  backup(repository, watched);
+  EXPECT_THAT(folders, testing::ElementsAre(fs::perms::owner_all));
+  EXPECT_EQ(keys_of(*store, "snapshots/").size(), 1u);
+}
+
+TEST_F(BackupVerify, WhatBeginsAnewForAPruneIsOpenedAnew) {
+  BackupOptions watched = options_for(VerifyLevel::open);
+  int opened = 0;
+  watched.step = [&](const std::string& what) {
+    if (what != "opening it with DuckDB" || ++opened > 1) return;
+    for (const std::string& key : keys_of(*store, "packs/")) {
+      put_mark(repository, key.substr(key.rfind('/') + 1));
+    }
+  };
+  BackupResult result = backup(repository, watched);
+  EXPECT_EQ(opened, 2);
+  EXPECT_FALSE(result.verify_error);
+  EXPECT_EQ(latest().verified, "open");
+  EXPECT_EQ(keys_of(*store, "snapshots/").size(), 1u);
+}
+
+TEST_F(BackupVerify, AStopWhileItIsVerifiedLeavesNoSnapshot) {
+  BackupOptions watched = options_for(VerifyLevel::open);
+  std::stop_source stop;
+  watched.stop = stop.get_token();
+  watched.step = [&](const std::string& what) {
+    if (what == "opening it with DuckDB") stop.request_stop();
+  };
+  EXPECT_THROW(backup(repository, watched), Interrupted);
+  EXPECT_THAT(keys_of(*store, "snapshots/"), IsEmpty());
   EXPECT_THAT(keys_of(*store, "sessions/"), IsEmpty());
   EXPECT_TRUE(fs::is_empty(scratch()));
 }
