@@ -22,8 +22,14 @@ struct Arguments {
   KeyOption key;
   std::string name;
   std::string compression = "default";
+  std::string verify = "blocks";
+  std::string library;
+  std::string scratch;
   double timeout_seconds = 120;
 };
+
+const Choices<VerifyLevel> kLevels = {
+    {"blocks", VerifyLevel::blocks}, {"open", VerifyLevel::open}, {"full", VerifyLevel::full}};
 
 const Choices<Compression> kCompressions = {{"off", Compression::off},
                                             {"fast", Compression::fast},
@@ -40,6 +46,12 @@ void print_summary(const BackupResult& result) {
   print_note(fmt::format("Snapshot {} of {} in {}: {}; {}", result.snapshot.id.substr(0, 8),
                          result.snapshot.database, format_duration(result.elapsed), what,
                          details.certification));
+  if (!result.opened) return;
+  std::uint64_t rows = 0;
+  for (const Sidecar::Table& table : *details.tables) rows += table.rows;
+  print_note(fmt::format("  opened with DuckDB {}: {}, {}{}", details.library_version.value_or("?"),
+                         count_of(details.tables->size(), "table"), count_of(rows, "row"),
+                         details.verified == "full" ? ", all read" : ""));
 }
 
 // Makes one snapshot; the exit status.
@@ -49,6 +61,9 @@ int run_one(const Repository& repository, const Arguments& arguments, const std:
   options.source = source;
   options.compression = choose("--compression", kCompressions, arguments.compression);
   options.grace = kPruneGrace;
+  options.verify = choose("--verify", kLevels, arguments.verify);
+  options.library = arguments.library;
+  options.scratch = arguments.scratch;
   if (!arguments.name.empty()) options.name = arguments.name;
   options.key = arguments.key.read();
   options.timeout =
@@ -71,6 +86,7 @@ int run_one(const Repository& repository, const Arguments& arguments, const std:
     if (!session.quiet) print_summary(result);
     print_result(result.snapshot.id);
   }
+  if (result.verify_error) throw Error(*result.verify_error);
   if (!result.details.damaged()) return 0;
   print_warning(fmt::format("{} is damaged: the snapshot is marked so", source));
   return exit_status(Errc::corrupt);
@@ -112,6 +128,14 @@ Run declare_backup(CLI::App& app, const Session& session) {
   app.add_option("--name", arguments->name, "What to call this database in place of its path");
   app.add_option("--compression", arguments->compression, "off, fast, default or max")
       ->type_name("LEVEL");
+  app.add_option("--verify", arguments->verify,
+                 "blocks: every checksum (default); open: also give the snapshot back to a scratch "
+                 "folder, open it with DuckDB and count the rows; full: also read every value")
+      ->type_name("LEVEL");
+  app.add_option("--libduckdb", arguments->library, "The DuckDB library to verify with");
+  app.add_option("--scratch", arguments->scratch,
+                 "Folder on disk to verify in, with room for the database (else $TMPDIR, /var/tmp)")
+      ->type_name("FOLDER");
   arguments->key.declare(app);
   app.add_flag("--require-certified", backup.require_certified,
                "Refuse an image that only a quiet period proves");

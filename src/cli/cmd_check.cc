@@ -17,6 +17,9 @@ struct Arguments {
   bool read_data = false;
   std::string subset;
   std::string max_age;
+  bool tables = false;
+  std::string library;
+  std::string scratch;
 };
 
 CheckOptions options_of(const Arguments& arguments) {
@@ -31,10 +34,20 @@ CheckOptions options_of(const Arguments& arguments) {
     options.max_age =
         in_context("--max-age", [&] { return parse_calendar_span(arguments.max_age); });
   }
+  if (arguments.tables) {
+    options.tables = ScratchOptions{.scratch = arguments.scratch, .library = arguments.library};
+  }
   return options;
 }
 
 json to_json(const DamagedSnapshot& snapshot) {
+  json tables = json::array();
+  for (const DamagedSnapshot::Table& one : snapshot.tables) {
+    tables.push_back({{"schema", one.schema},
+                      {"table", one.table},
+                      {"blocks", one.blocks},
+                      {"snapshot", one.snapshot}});
+  }
   return {{"snapshot", snapshot.id},
           {"database", snapshot.database},
           {"time", format_utc_ms(snapshot.time)},
@@ -42,7 +55,8 @@ json to_json(const DamagedSnapshot& snapshot) {
           {"block_count", snapshot.block_count},
           {"headers", snapshot.headers},
           {"map", snapshot.map},
-          {"wal", snapshot.wal}};
+          {"wal", snapshot.wal},
+          {"tables", tables}};
 }
 
 json to_json(const CheckReport& report) {
@@ -65,6 +79,22 @@ json to_json(const CheckReport& report) {
           {"packs_read", report.packs_read},
           {"bytes_read", report.bytes_read},
           {"chunks_read", report.chunks_read}};
+}
+
+// "main.t (3 blocks), main.u (1 block, says snapshot 1234abcd)".
+std::string tables_of(const DamagedSnapshot& snapshot) {
+  constexpr std::size_t kShown = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kShown, snapshot.tables.size()); ++i) {
+    const DamagedSnapshot::Table& one = snapshot.tables[i];
+    std::string blocks = count_of(one.blocks, "block");
+    if (one.snapshot != snapshot.id) blocks += ", says snapshot " + one.snapshot.substr(0, 8);
+    text += fmt::format("{}{}.{} ({})", i > 0 ? ", " : "", one.schema, one.table, blocks);
+  }
+  if (snapshot.tables.size() > kShown) {
+    text += fmt::format(" and {} more", snapshot.tables.size() - kShown);
+  }
+  return text;
 }
 
 // "blocks 3, 4, 7 and 12 more; its WAL".
@@ -97,6 +127,9 @@ void print(const CheckReport& report, bool quiet) {
       print_result(fmt::format("  snapshot {} of {} ({}): {}", one.id.substr(0, 8),
                                one.database.empty() ? "an unknown database" : one.database,
                                format_local(one.time), what_is_lost(one)));
+      if (!one.tables.empty()) {
+        print_result("    known to be of tables: " + tables_of(one));
+      }
     }
     if (finding.needed_by.empty() && finding.object.starts_with("packs/")) {
       print_result("  no snapshot needs it");
@@ -123,6 +156,7 @@ int run(const Arguments& arguments, const Session& session) {
   CheckOptions options = options_of(arguments);
   Repository repository = arguments.repo.open(session);
   options.stop = session.stop;
+  if (options.tables) options.tables->stop = session.stop;
   ProgressLine progress(!session.quiet && !session.json);
   options.step = [&](const std::string& what) { progress.say(what); };
   options.progress = [&](std::uint64_t done, std::uint64_t total) {
@@ -159,6 +193,14 @@ Run declare_check(CLI::App& app, const Session& session) {
   app.add_option("--max-age", arguments->max_age,
                  "Read what was not read for so long: 30d, 12h, 6m")
       ->type_name("DURATION");
+  app.add_flag(
+      "--tables", arguments->tables,
+      "If blocks are lost, name the tables they are of, as far as DuckDB can tell from what "
+      "is left of the snapshots");
+  app.add_option("--libduckdb", arguments->library, "The DuckDB library for --tables");
+  app.add_option("--scratch", arguments->scratch,
+                 "Folder on disk for --tables, with room for a database (else $TMPDIR, /var/tmp)")
+      ->type_name("FOLDER");
   return [arguments, &session] { return run(*arguments, session); };
 }
 

@@ -314,8 +314,9 @@ Run declare_forget(CLI::App& app, const Session& session) {
   app.footer(
       "Databases are told apart by host and path (or --name). Hours, days and weeks are those of\n"
       "this machine's time zone. The newest good copy or snapshot of a database always stays, and\n"
-      "so do pinned snapshots, all of a database whose newest snapshot is damaged, and everything\n"
-      "that duckback did not write. Forgotten snapshots can be undeleted until they are pruned.");
+      "so do pinned snapshots, all of a database whose newest snapshot is damaged or failed its\n"
+      "verification, and everything that duckback did not write. Forgotten snapshots can be\n"
+      "undeleted until they are pruned.");
   return [arguments, &session] { return run(*arguments, session); };
 }
 

@@ -27,6 +27,7 @@ std::string join(const std::vector<std::string>& words) {
 
 std::string state(const FoundSnapshot& found) {
   if (found.details.damaged()) return "DAMAGED";
+  if (found.details.failed) return "FAILED";
   return found.details.verified.value_or("never");
 }
 

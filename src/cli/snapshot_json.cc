@@ -8,6 +8,12 @@ namespace duckback {
 
 using nlohmann::json;
 
+namespace {
+
+json or_null(const std::optional<std::string>& text) { return text ? json(*text) : json(nullptr); }
+
+}  // namespace
+
 json to_json(const Snapshot& snapshot, const SnapshotDetails& details) {
   json tables = nullptr;
   if (details.tables) {
@@ -38,7 +44,9 @@ json to_json(const Snapshot& snapshot, const SnapshotDetails& details) {
           {"free_blocks", details.free_blocks},
           {"iteration", details.iteration},
           {"damaged_blocks", details.damaged_blocks},
-          {"verified", details.verified ? json(*details.verified) : json(nullptr)},
+          {"verified", or_null(details.verified)},
+          {"failed", or_null(details.failed)},
+          {"library_version", or_null(details.library_version)},
           {"tables", tables}};
 }
 

@@ -16,7 +16,7 @@ namespace {
 constexpr const char* kFileName = "libduckdb.so";
 constexpr const char* kHelp =
     "put libduckdb.so (DuckDB 1.1 or later) next to duckback, or name it with the variable "
-    "DUCKBACK_LIBDUCKDB or with --libduckdb of `duckback copy` and `duckback verify`";
+    "DUCKBACK_LIBDUCKDB or with --libduckdb";
 
 template <class Function>
 void resolve(void* library, const fs::path& path, const char* name, Function*& function) {

@@ -36,9 +36,14 @@ Json to_json(const WorkerResult& result) {
     }
     all.push_back({{"library_version", opened.library_version}, {"tables", std::move(tables)}});
   }
+  Json users = Json::array();
+  for (const BlockUser& user : result.block_users) {
+    users.push_back({{"block", user.block}, {"schema", user.schema}, {"table", user.table}});
+  }
   return {{"version", result.library.version},
           {"path", result.library.path.string()},
-          {"opened", std::move(all)}};
+          {"opened", std::move(all)},
+          {"block_users", std::move(users)}};
 }
 
 WorkerResult result_from(const Json& json) {
@@ -51,6 +56,9 @@ WorkerResult result_from(const Json& json) {
       opened.tables.push_back({table.at("schema"), table.at("table"), table.at("rows"),
                                text_from(table.at("checksum"))});
     }
+  }
+  for (const Json& user : json.at("block_users")) {
+    result.block_users.push_back({user.at("block"), user.at("schema"), user.at("table")});
   }
   return result;
 }
@@ -78,7 +86,9 @@ std::string to_line(const WorkerRequest& request) {
                       {"read_only", request.read_only},
                       {"full_scan", request.full_scan},
                       {"target", request.target},
-                      {"storage_version", request.storage_version}});
+                      {"storage_version", request.storage_version},
+                      {"block_bytes", request.block_bytes},
+                      {"blocks", request.blocks}});
 }
 
 WorkerRequest parse_request(std::string_view line) {
@@ -96,6 +106,8 @@ WorkerRequest parse_request(std::string_view line) {
   request.full_scan = json.at("full_scan");
   request.target = json.at("target");
   request.storage_version = json.at("storage_version");
+  request.block_bytes = json.at("block_bytes");
+  request.blocks = json.at("blocks").get<std::vector<std::uint64_t>>();
   return request;
 }
 

@@ -26,6 +26,8 @@ struct WorkerRequest {
   bool full_scan = false;
   std::string target;
   std::string storage_version;
+  std::uint64_t block_bytes = 0;
+  std::vector<std::uint64_t> blocks;
 };
 std::string to_line(const WorkerRequest& request);
 WorkerRequest parse_request(std::string_view line);
@@ -33,6 +35,7 @@ WorkerRequest parse_request(std::string_view line);
 struct WorkerResult {
   LibraryInfo library;
   std::vector<OpenedDatabase> opened;
+  std::vector<BlockUser> block_users;
 };
 struct WorkerAnswer {
   std::string stage;  // what it does next, for messages should DuckDB crash

@@ -148,6 +148,16 @@ SettledDatabase settle_database(const fs::path& database, bool full_scan,
   return {std::move(result.opened.at(0)), std::move(result.opened.at(1))};
 }
 
+std::vector<BlockUser> find_block_users(const BlockUsersRequest& request,
+                                        const WorkerOptions& options) {
+  WorkerRequest message = make_request("block_users", options);
+  message.read_only = true;
+  message.block_bytes = request.block_bytes;
+  message.blocks = request.blocks;
+  return ask_about(std::move(message), request.database, "", folder_of(request.database), options)
+      .block_users;
+}
+
 namespace {
 
 // Removes what a failed task wrote, unless committed.

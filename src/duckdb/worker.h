@@ -81,6 +81,25 @@ struct SettledDatabase {
 SettledDatabase settle_database(const fs::path& database, bool full_scan,
                                 const WorkerOptions& options);
 
+// Which tables use given blocks of a database file, as far as DuckDB tells from what describes its
+// tables: indexes and the catalog itself are no tables, a table whose name has a quotation mark
+// cannot be asked about, and of one with an unreadable block only the first of those may be known.
+// Opened read-only, without a WAL. Blocks may be unreadable; DuckDB may then find the whole
+// database wrong (Errc::unverified).
+struct BlockUser {
+  std::uint64_t block = 0;
+  std::string schema;
+  std::string table;
+  bool operator==(const BlockUser&) const = default;
+};
+struct BlockUsersRequest {
+  fs::path database;
+  std::uint64_t block_bytes = 0;
+  std::vector<std::uint64_t> blocks;
+};
+std::vector<BlockUser> find_block_users(const BlockUsersRequest& request,
+                                        const WorkerOptions& options);
+
 // A logical copy through DuckDB into `target`, which must not exist: every schema, type, sequence,
 // macro, table, row, view, index and comment, in order of their dependencies; schema and row counts
 // are compared before it returns. What cannot be carried is an Error.

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "duckdb/block_users.h"
 #include "duckdb/connection.h"
 #include "duckdb/database.h"
 #include "duckdb/export.h"
@@ -72,6 +73,8 @@ class Task {
       result.opened.push_back(copy());
     } else if (request_.task == "export") {
       result.opened.push_back(export_parquet());
+    } else if (request_.task == "block_users") {
+      result.block_users = block_users();
     } else {
       throw Error(Errc::invalid, "there is no task {}", request_.task);
     }
@@ -166,6 +169,16 @@ class Task {
         export_database(connection, kSource, request_.read_only, request_.catalog, temp)};
     detach(connection, kSource);
     return exported;
+  }
+
+  std::vector<BlockUser> block_users() const {
+    Connection connection(library_, settings());
+    enter("opening " + request_.database);
+    attach(connection, {.path = request_.database, .catalog = request_.catalog, .read_only = true});
+    connection.run("USE " + quote_name(request_.catalog));
+    lock_down(connection);
+    enter("asking for the blocks of tables of " + request_.database);
+    return find_block_users(connection, request_.catalog, request_.block_bytes, request_.blocks);
   }
 
   fs::path scratch() const {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "io/host.h"
+#include "ops/scratch_database.h"
 #include "ops/snapshot_sink.h"
 #include "repo/chunk_reader.h"
 #include "repo/mark.h"
@@ -14,6 +15,7 @@ namespace duckback {
 namespace {
 
 constexpr int kTries = 3;
+constexpr std::string_view kUnproven = "the snapshot was made, but could not be verified";
 
 // The newest snapshot of the same database, to compare with.
 struct Parent {
@@ -35,6 +37,7 @@ class Backup {
   }
 
   BackupResult run() {
+    if (options_.verify != VerifyLevel::blocks) prepare_verify();
     Session session(repository_, "backup");
     for (int i = 1;; ++i) {
       if (make(session)) break;
@@ -55,6 +58,7 @@ class Backup {
   // False if the repository changed under it, and nothing was made.
   bool make(Session& session) {
     SystemTime began = time_now();
+    result_ = {};
     parent_ = find_parent();
     std::optional<SourceLook> look = look_at_source(options_.source);
     if (may_reuse_parent(look)) return reuse_parent(session, began);
@@ -96,6 +100,8 @@ class Backup {
     result_.details = describe_image(image);
     if (image.header) result_.details.verified = "blocks";
     result_.details.source = look;
+    if (has_bytes_of_parent()) inherit_proof();
+    verify(session);
     return commit(session, began, marked, writer.relied_on());
   }
 
@@ -127,7 +133,137 @@ class Backup {
     snapshot_.added_bytes = snapshot_.added_chunks = 0;
     result_.details = parent_->details;
     result_.untouched = true;
+    verify(session);
     return commit(session, began, {}, {});
+  }
+
+  bool has_bytes_of_parent() const {
+    return parent_ && parent_->snapshot.head == snapshot_.head &&
+           parent_->snapshot.file == snapshot_.file && parent_->snapshot.wal == snapshot_.wal;
+  }
+
+  // What DuckDB once said of these bytes holds.
+  void inherit_proof() {
+    const SnapshotDetails& before = parent_->details;
+    SnapshotDetails& now = result_.details;
+    if (now.damaged() || !before.library_version) return;
+    now.verified = before.verified;
+    now.failed = before.failed;
+    now.library_version = before.library_version;
+    now.tables = before.tables;
+  }
+
+  // What would make it impossible, before anything is read or stored.
+  void prepare_verify() {
+    WorkerOptions worker;
+    worker.library = options_.library;
+    worker.stop = options_.stop;
+    library_version_ = find_library(worker).version;
+    std::uint64_t bytes = 0;
+    for (const fs::path& path : {source_, fs::path(source_.string() + ".wal")}) {
+      if (std::optional<FileStat> stat = stat_path(path)) bytes += stat->bytes;
+    }
+    find_scratch(options_.scratch, bytes);
+  }
+
+  // Before the snapshot is created, so that it never says more of itself than was proven; and with
+  // what the repository gives back, so that it says it of the bytes that are stored.
+  void verify(Session& session) {
+    SnapshotDetails& details = result_.details;
+    if (options_.verify == VerifyLevel::blocks) {
+      if (details.failed) {
+        result_.warnings.push_back(fmt::format(
+            "it is as it was when its verification failed ({}): this snapshot is marked so too",
+            *details.failed));
+      }
+      return;
+    }
+    if (details.damaged()) return warn_unopened("the database is damaged");
+    if (details.encrypted && !options_.key) {
+      return warn_unopened(
+          "the database is encrypted and no key was given (--key-file, --key-env)");
+    }
+    std::optional<ScratchDatabase> database = give_back();
+    if (database) open(*database, time_to_commit(session));
+  }
+
+  // Empty if there is no room for it. Whatever else comes in the way concerns the restoring of this
+  // snapshot: then it must not be made.
+  std::optional<ScratchDatabase> give_back() {
+    step("giving the snapshot back to verify it");
+    snapshot_.details = to_json(result_.details);
+    ScratchOptions scratch{.scratch = options_.scratch,
+                           .library = options_.library,
+                           .key = options_.key,
+                           .file_name = source_.filename().string(),
+                           .stop = options_.stop};
+    try {
+      return std::optional<ScratchDatabase>(std::in_place, repository_, snapshot_, scratch);
+    } catch (const Error& error) {
+      if (error.code() == Errc::damaged) {
+        throw error.within(
+            "no snapshot was made, for the repository does not give back what was stored; "
+            "`duckback check --read-data` says what else is damaged");
+      }
+      if (error.code() != Errc::no_space) {
+        throw error.within("no snapshot was made, for it could not be given back to verify it");
+      }
+      result_.verify_error = error.within(kUnproven);
+      return std::nullopt;
+    }
+  }
+
+  // Prune's grace, and so the time for this, is limited.
+  std::chrono::milliseconds time_to_commit(Session& session) const {
+    auto left = (options_.grace / 2 - session.age()) * 9 / 10;
+    return std::max(left, std::chrono::milliseconds(1));
+  }
+
+  void open(const ScratchDatabase& database, std::chrono::milliseconds timeout) {
+    step("opening it with DuckDB");
+    auto began = std::chrono::steady_clock::now();
+    try {
+      note_opened(database.open(options_.verify == VerifyLevel::full, timeout));
+    } catch (const Error& error) {
+      bool in_time = std::chrono::steady_clock::now() - began < timeout;
+      if (error.code() == Errc::unsupported) {
+        warn_unopened(fmt::format("this DuckDB cannot open it: {}", error.what()));
+      } else if (error.code() == Errc::unverified && in_time) {
+        note_failure(error);
+      } else {
+        result_.verify_error = error.within(kUnproven);
+      }
+    }
+  }
+
+  void note_opened(const OpenedDatabase& opened) {
+    result_.opened = true;
+    SnapshotDetails& details = result_.details;
+    // The same bytes may have been proven further before.
+    if (details.verified != name_of(VerifyLevel::full)) {
+      details.verified = name_of(options_.verify);
+    }
+    details.failed.reset();
+    details.library_version = opened.library_version;
+    details.tables.emplace();
+    for (const TableCount& table : opened.tables) {
+      details.tables->push_back({table.schema, table.table, table.rows});
+    }
+  }
+
+  void warn_unopened(const std::string& why) {
+    result_.warnings.push_back(
+        fmt::format("the snapshot was not opened to verify it, because {}", why));
+  }
+
+  void note_failure(const Error& error) {
+    SnapshotDetails& details = result_.details;
+    details.verified.reset();
+    details.tables.reset();
+    details.library_version = library_version_;
+    details.failed = error.what();
+    result_.verify_error =
+        error.within("the snapshot was made, but failed its verification and is marked so");
   }
 
   bool commit(Session& session, SystemTime began, const std::set<std::string>& marked_before,
@@ -184,6 +320,7 @@ class Backup {
   std::chrono::steady_clock::time_point began_;
   fs::path source_;
   std::string database_id_;
+  std::string library_version_;  // of the DuckDB to verify with
   Snapshot snapshot_;
   std::optional<Parent> parent_;
   BackupResult result_;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "ops/check_ledger.h"
+#include "ops/lost_tables.h"
 #include "ops/snapshot_details.h"
 #include "repo/clear_document.h"
 #include "repo/collector.h"
@@ -30,6 +31,12 @@ class Check {
       : repository_(repository), options_(options), store_(repository.store()) {}
 
   CheckReport run() {
+    if (options_.tables) {
+      WorkerOptions worker;
+      worker.library = options_.tables->library;
+      worker.stop = options_.stop;
+      find_library(worker);
+    }
     step("listing");
     check_clear_documents();
     read_snapshots();
@@ -46,6 +53,7 @@ class Check {
     step("walking the snapshots");
     walk();
     if (!lost_.empty()) find_needs();
+    if (options_.tables) name_tables();
     finish_findings();
     return std::move(report_);
   }
@@ -383,7 +391,10 @@ class Check {
     ChunkReader reader(store_, repository_.sealer(), repository_.namer(), *index_);
     for (const ReadSnapshot& one : snapshots_) {
       needs_.clear();
-      if (lost_.contains(one.snapshot.head)) need(one, one.snapshot.head).headers = true;
+      if (lost_.contains(one.snapshot.head)) {
+        need(one, one.snapshot.head).headers = true;
+        lossy_of(one).unreadable = true;
+      }
       for (const MapRef* map : {&one.snapshot.file, &one.snapshot.wal}) {
         bool file = map == &one.snapshot.file;
         walk_map(
@@ -393,6 +404,7 @@ class Check {
               if (lost_.contains(node)) {
                 DamagedSnapshot& damaged = need(one, node);
                 (file ? damaged.map : damaged.wal) = true;
+                if (file) lossy_of(one).unreadable = true;
                 return false;
               }
               return level > 0 || tainted_leaves_.contains(node);
@@ -446,7 +458,50 @@ class Check {
     for (const std::string& object : objects_of(chunk)) {
       DamagedSnapshot& damaged = need_in(one, object);
       ++damaged.block_count;
-      if (damaged.blocks.size() < DamagedSnapshot::kBlocksMost) damaged.blocks.push_back(block);
+      if (damaged.blocks.size() == DamagedSnapshot::kBlocksMost) continue;
+      damaged.blocks.push_back(block);
+      lossy_of(one).blocks.emplace(block, chunk);
+    }
+  }
+
+  // Snapshots come one after the other.
+  LossySnapshot& lossy_of(const ReadSnapshot& one) {
+    if (lossy_.empty() || lossy_.back().snapshot != &one.snapshot) {
+      lossy_.push_back({.snapshot = &one.snapshot});
+    }
+    return lossy_.back();
+  }
+
+  void name_tables() {
+    std::vector<std::vector<LostTable>> tables = find_lost_tables(
+        repository_, lossy_,
+        {.scratch = *options_.tables,
+         .is_lost = [this](const ChunkId& id) { return lost_.contains(id); },
+         .step = [this](const std::string& what) { step(what); },
+         .note = [this](const std::string& text) { report_.notes.push_back(text); }});
+    std::map<std::string, const std::vector<LostTable>*> by_snapshot;
+    for (std::size_t i = 0; i < lossy_.size(); ++i) {
+      by_snapshot.emplace(lossy_[i].snapshot->id, &tables[i]);
+    }
+    for (auto& [object, finding] : findings_) {
+      for (DamagedSnapshot& damaged : finding.needed_by) {
+        auto found = by_snapshot.find(damaged.id);
+        if (found != by_snapshot.end()) add_tables(damaged, *found->second);
+      }
+    }
+  }
+
+  // Those of the blocks that this finding is about.
+  static void add_tables(DamagedSnapshot& damaged, const std::vector<LostTable>& tables) {
+    std::set<std::uint64_t> blocks(damaged.blocks.begin(), damaged.blocks.end());
+    std::map<std::tuple<std::string, std::string, std::string>, std::uint64_t> counts;
+    for (const LostTable& one : tables) {
+      if (blocks.contains(one.block)) ++counts[{one.schema, one.table, one.snapshot}];
+    }
+    for (const auto& [table, count] : counts) {
+      const auto& [schema, name, snapshot] = table;
+      damaged.tables.push_back(
+          {.schema = schema, .table = name, .snapshot = snapshot, .blocks = count});
     }
   }
 
@@ -468,6 +523,7 @@ class Check {
   std::unordered_set<ChunkId> lost_;                               // that snapshots need
   std::unordered_set<ChunkId> tainted_leaves_;                     // with a lost chunk
   std::map<std::string, DamagedSnapshot> needs_;                   // of one snapshot, by object
+  std::vector<LossySnapshot> lossy_;                               // point into snapshots_
 };
 
 }  // namespace

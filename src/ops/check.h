@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/calendar_span.h"
+#include "ops/scratch_database.h"
 #include "repo/repository.h"
 
 namespace duckback {
@@ -21,6 +22,8 @@ struct CheckOptions {
   Data data = Data::none;
   Subset subset;                        // with some
   std::optional<CalendarSpan> max_age;  // leave out packs that were read more recently
+  // Name the tables that lost blocks are of, with DuckDB; without damage it is not needed.
+  std::optional<ScratchOptions> tables;
   SystemTime now = std::chrono::system_clock::now();
   std::function<void(const std::string&)> step;
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // bytes of packs
@@ -39,6 +42,15 @@ struct DamagedSnapshot {
   bool headers = false;  // its head is lost
   bool map = false;      // a part of its map is lost, and so more blocks than are known
   bool wal = false;
+  // Tables that `blocks` are known to be of; others may be too.
+  struct Table {
+    std::string schema;
+    std::string table;
+    std::string snapshot;  // whose catalog says so: this one's id, or of one with the same blocks
+    std::uint64_t blocks = 0;
+    bool operator==(const Table&) const = default;
+  };
+  std::vector<Table> tables{};
   static constexpr std::size_t kBlocksMost = 100;
 };
 
@@ -64,7 +76,8 @@ struct CheckReport {
 
 // Proves that what is in a repository is whole, as deep as asked, and finds out whom damage
 // concerns. Changes nothing but the ledger of what was read. Goes on after damage; other errors of
-// the store come through. Memory: that of an index, and one pack.
+// the store come through, and with `tables`, before anything is read, Errc::unsupported if there is
+// no DuckDB library. Memory: that of an index, and one pack.
 CheckReport check(const Repository& repository, const CheckOptions& options);
 
 }  // namespace duckback

@@ -15,20 +15,24 @@ class Protection {
   // `readable` and `unreadable` oldest first, and all of the repository's.
   Protection(const std::vector<FoundSnapshot>& readable,
              const std::vector<SnapshotName>& unreadable, SystemTime now) {
-    std::map<std::string, std::pair<SystemTime, bool>> newest;  // by database: when, whether good
+    // By database: when, and what is wrong with it.
+    std::map<std::string, std::pair<SystemTime, std::string>> newest;
     for (const FoundSnapshot& one : readable) {
-      bool good = !one.details.damaged();
-      newest[one.name.database_id] = {one.name.time, good};
+      bool good = one.details.good();
+      newest[one.name.database_id] = {one.name.time, good ? ""
+                                                     : one.details.damaged()
+                                                         ? "is damaged"
+                                                         : "failed its verification"};
       // A date in the future is a clock that was wrong.
       if (good && one.name.time <= now) newest_good_[one.name.database_id] = one.name.id;
       if (one.snapshot.pinned) pinned_.insert(one.name.id);
     }
     for (const SnapshotName& name : unreadable) {
-      auto& [time, good] = newest[name.database_id];
-      if (name.time >= time) good = false;
+      auto& [time, wrong] = newest[name.database_id];
+      if (name.time >= time) wrong = "is damaged";
     }
     for (const auto& [database, state] : newest) {
-      if (!state.second) damaged_databases_.insert(database);
+      if (!state.second.empty()) wrong_.emplace(database, "the newest snapshot " + state.second);
     }
   }
 
@@ -37,14 +41,14 @@ class Protection {
     if (pinned_.contains(name.id)) return "pinned";
     auto good = newest_good_.find(name.database_id);
     if (good != newest_good_.end() && good->second == name.id) return "newest good snapshot";
-    if (damaged_databases_.contains(name.database_id)) return "the newest snapshot is damaged";
-    return "";
+    auto wrong = wrong_.find(name.database_id);
+    return wrong == wrong_.end() ? "" : wrong->second;
   }
 
  private:
   std::map<std::string, std::string> newest_good_;  // ids, by database
   std::set<std::string> pinned_;
-  std::set<std::string> damaged_databases_;
+  std::map<std::string, std::string> wrong_;  // reasons, by database
 };
 
 struct All {
@@ -137,8 +141,7 @@ std::vector<SnapshotName> forget_snapshots(const Repository& repository,
     }
     if (!reason.empty()) {
       throw Error(Errc::refused, "snapshot {} stays: {} of its database", name.id.substr(0, 8),
-                  reason == "newest good snapshot" ? "it is the newest good one"
-                                                   : "the newest one is damaged");
+                  reason == "newest good snapshot" ? "it is the newest good one" : reason);
     }
     chosen.push_back(name);
   }

@@ -58,6 +58,7 @@ class MapWriter {
             check_place(place);
             if (compare_) make_hole(next, place);
             next = place + 1;
+            if (options.leave_out && options.leave_out(entry.chunk)) return;
             pieces.push_back({entry.chunk, place});
             if (pieces.size() < kTaskPlaces) return;
             queue(group, repository, reader, std::exchange(pieces, {}), options);
@@ -160,6 +161,7 @@ class Restore {
   RestoreResult run() {
     auto began = std::chrono::steady_clock::now();
     result_.target = target_ = fs::absolute(options_.target);
+    DUCKBACK_ASSERT(!options_.leave_out || !options_.delta);
     check_target();
     warn();
     if (options_.delta && stat_path(target_)) {
@@ -209,6 +211,11 @@ class Restore {
       result_.warnings.push_back(fmt::format(
           "the snapshot is of a damaged database ({} damaged blocks); an older one may be better",
           details_.damaged_blocks));
+    }
+    if (details_.failed) {
+      result_.warnings.push_back(fmt::format(
+          "the snapshot failed its verification when it was made ({}); an older one may be better",
+          *details_.failed));
     }
     if (options_.without_wal && snapshot_.wal.bytes > 0) {
       result_.warnings.push_back(

@@ -18,6 +18,9 @@ struct RestoreOptions {
   // Fold the WAL in, through DuckDB.
   bool settle = false;
   bool without_wal = false;
+  // Chunks whose places become holes: what is left of a snapshot that cannot be given back whole.
+  // Only with a new file.
+  std::function<bool(const ChunkId&)> leave_out;
   std::size_t threads = 0;  // 0: one a core
   fs::path library;         // as of duckdb/worker.h
 

@@ -105,6 +105,9 @@ SnapshotDetails from_json(const Json& json) {
   if (const Json& verified = json.at("verified"); !verified.is_null()) {
     details.verified = verified.get<std::string>();
   }
+  if (auto failed = json.find("failed"); failed != json.end() && !failed->is_null()) {
+    details.failed = failed->get<std::string>();
+  }
   if (const Json& tables = json.at("tables"); !tables.is_null()) {
     details.tables.emplace();
     for (const Json& table : tables) {
@@ -224,6 +227,7 @@ std::string to_json(const SnapshotDetails& details) {
                {"library_version", or_null(details.library_version)},
                {"tables", tables},
                {"verified", or_null(details.verified)},
+               {"failed", or_null(details.failed)},
                {"source", source}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

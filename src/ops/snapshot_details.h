@@ -55,9 +55,12 @@ struct SnapshotDetails {
   std::optional<std::string> library_version;
   std::optional<std::vector<Sidecar::Table>> tables;
   std::optional<std::string> verified;  // "blocks", "open", "full": when it was made
+  // DuckDB found it wrong when it was made, and how; then it counts as verified in no way.
+  std::optional<std::string> failed;
   std::optional<SourceLook> source;
 
   bool damaged() const { return damaged_blocks > 0 || wal_damaged; }
+  bool good() const { return !damaged() && !failed; }
 };
 
 SnapshotDetails describe_image(const Image& image);

@@ -54,3 +54,9 @@ cmp -s app.duckdb before.duckdb && cmp -s app.duckdb.wal before.wal || fail "the
 "$duckback" verify --open --libduckdb "$lib" copy.duckdb >out 2>err || fail "verify --open"
 grep -q "100 rows" out || fail "the rows were not counted"
 ! cat out err | grep -qi "corrupt\|damaged" || fail "it is called damaged"
+
+# A backup is made and opened; the same holds for what it says.
+unset DUCKBACK_REPO
+"$duckback" init repo >out 2>err || fail "init"
+"$duckback" backup app.duckdb --repo repo --verify open --libduckdb "$lib" >out 2>err || fail "backup --verify open"
+! cat out err | grep -qi "corrupt\|damaged" || fail "a backup calls it damaged"

@@ -41,6 +41,27 @@ grep -qE "snapshot $(echo "$second" | cut -c1-8) of .*app.duckdb .*: block [0-9]
 ! grep -q "snapshot $(echo "$first" | cut -c1-8)" out || fail "a whole snapshot is named"
 expect 14 "$duckback" check --read-data --json
 [ "$(value 'findings[1].needed_by[1].block_count')" = 1 ] || fail "the JSON has not the block"
+# With DuckDB also the table, if the block is of one (and not of the catalog).
+export TMPDIR="$tmp/scratch"; mkdir scratch
+expect 20 "$duckback" check --tables --libduckdb "$tmp/none.so"
+named=0
+for offset in 1000 300000 600000; do
+  cp "good/${pack#repo/}" "$pack"; flip "$pack" $offset
+  expect 14 "$duckback" check --read-data --json
+  block=$(value 'findings[1].needed_by[1].blocks[1]')
+  users=$(sql app.duckdb "SELECT count(*) FROM pragma_storage_info('t') WHERE block_id = $block")
+  expect 14 "$duckback" check --read-data --tables --libduckdb "$lib"
+  if [ "$users" = 0 ]; then
+    ! grep -q 'known to be of' out || fail "a table is named for block $block"
+    continue
+  fi
+  named=$((named + 1))
+  grep -q '^    known to be of tables: main.t (1 block)$' out || fail "the table of block $block is not named"
+  expect 14 "$duckback" check --read-data --tables --libduckdb "$lib" --json
+  grep -qF "\"tables\":[{\"blocks\":1,\"schema\":\"main\",\"snapshot\":\"$second\",\"table\":\"t\"}]" out || fail "the table is not in the JSON"
+done
+[ "$named" -ge 2 ] || fail "of three blocks only $named are of the table"
+only scratch ''
 expect 0 "$duckback" restore "$first" --to first.duckdb
 expect 14 "$duckback" restore "$second" --to second.duckdb
 

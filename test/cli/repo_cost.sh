@@ -32,3 +32,29 @@ grep -q "^to   $(echo "$second" | cut -c1-8)" out || fail "it is not compared wi
 grep -q '^free blocks' out || fail "free blocks are not shown"
 expect 13 "$duckback" diff "$first" 12345678
 expect 2 "$duckback" diff
+
+# Tables and rows: by opening both, or as they recorded it.
+export DUCKBACK_LIBDUCKDB="$lib"
+mkdir scratch; TMPDIR=$tmp/scratch; export TMPDIR
+expect 0 "$duckback" diff "$first" "$second" --json
+[ "$(value 'tables IS NULL')" = true ] || fail "tables without being asked"
+sql app.duckdb "DELETE FROM t WHERE i >= 100000; CREATE SCHEMA s; CREATE TABLE s.new AS SELECT 1 AS i; CREATE TABLE same AS SELECT 1 AS i"
+expect 0 "$duckback" backup app.duckdb --verify open; third=$(cat out)
+sql app.duckdb "DROP TABLE s.new"
+expect 0 "$duckback" backup app.duckdb --verify open; fourth=$(cat out)
+expect 0 "$duckback" diff "$first" "$third" --tables --json
+for row in "main same null 1 1" "main t 200000 200000 0" "s new null 1 1"; do
+  set -- $row
+  grep -qF "{\"after\":$4,\"before\":$3,\"difference\":$5,\"schema\":\"$1\",\"table\":\"$2\"}" out || fail "not as it is: $row"
+done
+[ "$(value 'len(tables)')" = 3 ] || fail "other tables"
+expect 0 "$duckback" diff "$second" "$third" --tables
+grep -qE '^main.t +400000 +200000 +-200000$' out || fail "the rows that went are not shown"
+grep -qE '^s.new +- +1 +new table$' out || fail "the new table is not shown"
+only scratch ''
+# Recorded by both: no DuckDB is needed.
+unset DUCKBACK_LIBDUCKDB
+expect 0 "$duckback" diff "$third" "$fourth" --tables --libduckdb "$tmp/none.so"
+grep -qE '^s.new +1 +- +removed$' out || fail "the removed table is not shown"
+grep -q '^2 tables with as many rows as before$' out || fail "the others are not counted"
+expect 20 "$duckback" diff "$first" "$fourth" --tables --libduckdb "$tmp/none.so"
