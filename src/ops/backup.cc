@@ -7,6 +7,7 @@
 #include "io/host.h"
 #include "ops/snapshot_sink.h"
 #include "repo/chunk_reader.h"
+#include "repo/index_upkeep.h"
 #include "repo/mark.h"
 #include "repo/session.h"
 
@@ -46,6 +47,7 @@ class Backup {
       }
       step("beginning anew: a prune marked what this backup builds on");
     }
+    if (tidy_) tidy_index(session);
     result_.snapshot = snapshot_;
     result_.elapsed = std::chrono::steady_clock::now() - began_;
     return std::move(result_);
@@ -95,7 +97,25 @@ class Backup {
     result_.details = describe_image(image);
     if (image.header) result_.details.verified = "blocks";
     result_.details.source = look;
+    // Each backup puts an index: what prune does with many, who never prunes needs too.
+    for (const std::string& id : writer.put_indexes()) index.add_file(id);
+    tidy_ = levels_are_full(index);
     return commit(session, began, marked, writer.relied_on());
+  }
+
+  // The snapshot is there: what goes wrong here is no more than a warning.
+  void tidy_index(Session& session) {
+    try {
+      Store& store = repository_.store();
+      std::set<std::string> removed;
+      for (const Mark& tombstone : list_marks(store).tombstones) removed.insert(tombstone.pack_id);
+      Index index(store, repository_.sealer());
+      merge_levels(store, repository_.sealer(), index, removed);
+      remove_superseded(store, index, session.began() - options_.grace);
+    } catch (const Error& error) {
+      result_.warnings.push_back(
+          fmt::format("the snapshot is made, but its index was not tidied: {}", error.what()));
+    }
   }
 
   std::optional<Parent> find_parent() const {
@@ -185,6 +205,7 @@ class Backup {
   std::string database_id_;
   Snapshot snapshot_;
   std::optional<Parent> parent_;
+  bool tidy_ = false;
   BackupResult result_;
 };
 
