@@ -15,6 +15,8 @@ namespace duckback {
 namespace {
 
 constexpr int kTries = 3;
+// Packs that are asked for one by one; more are seen in a listing of all.
+constexpr std::size_t kPacksAskedFor = 32;
 
 // The newest snapshot of the same database, to compare with.
 struct Parent {
@@ -62,7 +64,9 @@ class Backup {
     if (may_reuse_parent(look)) return reuse_parent(session, began);
 
     std::set<std::string> marked = list_marks(repository_.store()).packs();
-    Index index(repository_.store(), repository_.sealer(), marked);
+    std::set<std::string> absent = marked;
+    absent.insert(lost_packs_.begin(), lost_packs_.end());
+    Index index(repository_.store(), repository_.sealer(), absent);
     ChunkReader reader(repository_.store(), repository_.sealer(), repository_.namer(), index);
     ChunkWriter writer(repository_.store(), repository_.sealer(), repository_.namer(), index,
                        options_.compression);
@@ -158,6 +162,7 @@ class Backup {
       });
     };
     if (!relied_on.empty() && marked_since()) return false;
+    if (lacks_any(relied_on)) return false;
     if (parent_ && !still_there(parent_->name)) return false;
     if (session.age() > options_.grace / 2 || !session.exists()) {
       throw Error(Errc::conflict,
@@ -178,9 +183,29 @@ class Backup {
     return false;
   }
 
-  bool still_there(const SnapshotName& name) const {
+  // An index may list a pack that is gone: one that was put, days late, by a process that stood
+  // still while prune removed the pack and forgot it.
+  bool lacks_any(const std::set<std::string>& packs) {
+    std::set<std::string> lacking;
+    if (packs.size() > kPacksAskedFor) {
+      lacking = packs;
+      repository_.store().list("packs/", [&](const ObjectInfo& object) {
+        if (std::optional<std::string> id = pack_id_of(object.key)) lacking.erase(*id);
+      });
+    } else {
+      for (const std::string& pack : packs) {
+        if (!there(pack_key(pack))) lacking.insert(pack);
+      }
+    }
+    lost_packs_.insert(lacking.begin(), lacking.end());
+    return !lacking.empty();
+  }
+
+  bool still_there(const SnapshotName& name) const { return there(name.key); }
+
+  bool there(const std::string& key) const {
     bool found = false;
-    repository_.store().list(name.key, [&](const ObjectInfo&) { found = true; });
+    repository_.store().list(key, [&](const ObjectInfo& object) { found |= object.key == key; });
     return found;
   }
 
@@ -205,6 +230,7 @@ class Backup {
   std::string database_id_;
   Snapshot snapshot_;
   std::optional<Parent> parent_;
+  std::set<std::string> lost_packs_;  // that an index lists, and that are not there
   bool tidy_ = false;
   BackupResult result_;
 };

@@ -82,17 +82,15 @@ void ChunkWriter::put_pack(PackBuilder builder) {
 }
 
 void ChunkWriter::put_index() {
+  // Chunks of packs that are being filled must stay known.
+  index_builder_.for_each_id([&](const ChunkId& id) {
+    new_.erase(id);
+    put_ids_.insert(id);
+  });
   IndexBuilder::Put index = index_builder_.put(store_, sealer_);
   stats_.stored_bytes += index.bytes;
   put_.push_back(
       std::make_unique<IndexFile>(store_, sealer_, index.id, index.bytes, index_.cache()));
-  // Chunks of packs that are being filled must stay known.
-  std::erase_if(new_, [&](const ChunkId& id) {
-    bool found = false;
-    put_.back()->find(id, [&](std::uint64_t, const ChunkPlace&) { found = true; });
-    if (found) put_ids_.insert(id);
-    return found;
-  });
 }
 
 void ChunkWriter::flush() {

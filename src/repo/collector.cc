@@ -373,6 +373,10 @@ class Collector {
     }
     std::set<std::string> removed;
     for (const Mark& tombstone : marks_.tombstones) removed.insert(tombstone.pack_id);
+    // Listed by who stood still for days: to be found, it would be worse than unknown.
+    for (const std::string& id : missing_) {
+      if (packs_.at(id).live_chunks == 0) removed.insert(id);
+    }
     if (small.size() > kIndexFilesMost) {
       merge_indexes(store_, repository_.sealer(), small, removed);
     } else {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <queue>
+#include <tuple>
 
 #include "base/byte_reader.h"
 #include "base/error.h"
@@ -391,8 +392,9 @@ void IndexBuilder::add(const PackInfo& pack, const std::vector<PackedChunk>& chu
 
 IndexBuilder::Put IndexBuilder::put(Store& store, const Sealer& sealer,
                                     const std::set<std::string>& superseded) {
-  std::stable_sort(entries_.begin(), entries_.end(), [](const IndexEntry& a, const IndexEntry& b) {
-    return order_of(a) < order_of(b);
+  // Of a chunk that is twice in a pack the first one stays.
+  std::sort(entries_.begin(), entries_.end(), [](const IndexEntry& a, const IndexEntry& b) {
+    return std::tie(a.id, a.pack, a.offset) < std::tie(b.id, b.pack, b.offset);
   });
   entries_.erase(std::unique(entries_.begin(), entries_.end(),
                              [](const IndexEntry& a, const IndexEntry& b) {

@@ -105,6 +105,10 @@ class IndexBuilder {
  public:
   void add(const PackInfo& pack, const std::vector<PackedChunk>& chunks);
   std::size_t entries() const { return entries_.size(); }
+  template <class Visit>
+  void for_each_id(Visit visit) const {
+    for (const IndexEntry& entry : entries_) visit(entry.id);
+  }
   struct Put {
     std::string id;
     std::uint64_t bytes = 0;
