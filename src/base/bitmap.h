@@ -14,7 +14,8 @@ namespace duckback {
 // come from bytes.
 class Bitmap {
  public:
-  explicit Bitmap(std::uint64_t size = 0) : size_(size), pages_((size + kPageBits - 1) / kPageBits) {}
+  explicit Bitmap(std::uint64_t size = 0)
+      : size_(size), pages_((size + kPageBits - 1) / kPageBits) {}
 
   std::uint64_t size() const { return size_; }
   bool test(std::uint64_t id) const {

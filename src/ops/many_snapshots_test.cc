@@ -36,8 +36,7 @@ TEST(ManySnapshots, CostOfOpeningStaysThatOfFewIndexes) {
   const char* wanted = std::getenv("DUCKBACK_SNAPSHOTS");
   std::size_t most = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 40;
   test::TestFolder folder;
-  Repository repository =
-      Repository::create(DirectoryStore::make(folder / "repo"), std::nullopt);
+  Repository repository = Repository::create(DirectoryStore::make(folder / "repo"), std::nullopt);
   LivingDatabase database(64);
   std::size_t next = 10;
   for (std::size_t n = 1; n <= most; ++n) {
@@ -47,17 +46,22 @@ TEST(ManySnapshots, CostOfOpeningStaysThatOfFewIndexes) {
     test::back_up(repository, database);
     if (n != next && n != most) continue;
     next *= 10;
-    Figures now{.snapshots = n, .index_files = 0, .backup_ms = watch.milliseconds(),
-                .open_ms = 0, .list_ms = 0};
+    Figures now{.snapshots = n,
+                .index_files = 0,
+                .backup_ms = watch.milliseconds(),
+                .open_ms = 0,
+                .list_ms = 0};
     Index index(repository.store(), repository.sealer());
     now.open_ms = watch.milliseconds();
     now.index_files = index.files().size();
     EXPECT_EQ(read_snapshots(repository).size(), n);
     now.list_ms = watch.milliseconds();
-    std::printf("%6zu snapshots: %3zu index files (%zu with superseded), backup %.1f ms, "
-                "open %.1f ms, list %.1f ms\n",
-                now.snapshots, now.index_files, keys_of(repository.store(), "index/").size(),
-                now.backup_ms, now.open_ms, now.list_ms);
+    std::printf(
+        "%6zu snapshots: %3zu index files (%zu with superseded), backup %.1f ms, "
+        "open %.1f ms, list %.1f ms\n",
+        now.snapshots, now.index_files, keys_of(repository.store(), "index/").size(), now.backup_ms,
+        now.open_ms, now.list_ms);
+    std::fflush(stdout);
     EXPECT_LE(now.index_files, 42u);  // Seven of each of six levels.
   }
   Stopwatch watch;

@@ -247,7 +247,8 @@ class Restore {
   // Free blocks become holes.
   std::uint64_t needed_bytes() const {
     if (details_.blocks == 0) return snapshot_.file.bytes;
-    return std::min(snapshot_.file.bytes, kBlockStart + details_.blocks * snapshot_.file.chunk_bytes);
+    return std::min(snapshot_.file.bytes,
+                    kBlockStart + details_.blocks * snapshot_.file.chunk_bytes);
   }
 
   RestoreOptions quiet() const {

@@ -36,8 +36,8 @@ Bytes ChunkReader::unpack(const ChunkPlace& place, ByteView section) const {
 }
 
 Bytes ChunkReader::read(const ChunkPlace& place) const {
-  Bytes section = store_.get(pack_key(place.pack->id),
-                             {place.chunk.offset, place.chunk.stored + kTagBytes});
+  Bytes section =
+      store_.get(pack_key(place.pack->id), {place.chunk.offset, place.chunk.stored + kTagBytes});
   return unpack(place, section);
 }
 

@@ -8,8 +8,8 @@
 namespace duckback {
 
 // Chunk ids by the million, in a file without a name (12 to 24 bytes an id, and no memory): knows
-// them by 8 of their bytes, so it may say yes of one that it does not hold, about never, and no only
-// of those. One thread.
+// them by 8 of their bytes, so it may say yes of one that it does not hold, about never, and no
+// only of those. One thread.
 class IdTable {
  public:
   void insert(const ChunkId& id);

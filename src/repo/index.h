@@ -143,7 +143,8 @@ class Index {
   Index(Store& store, const Sealer& sealer, std::set<std::string> absent = {},
         const Damaged& damaged = {});
 
-  // Where a chunk is, outside of the absent packs. Fast for chunks of one backup one after the other.
+  // Where a chunk is, outside of the absent packs. Fast for chunks of one backup one after the
+  // other.
   std::optional<ChunkPlace> find(const ChunkId& id) const;
   // All places of a chunk, absent packs too.
   std::vector<ChunkPlace> find_all(const ChunkId& id) const;

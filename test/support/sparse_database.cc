@@ -24,7 +24,8 @@ class Layout {
       payload = 8 * (data_ - used_) + 24 + 16 * metadata_;
       metadata_ = (payload + per_block() - 1) / per_block();
     }
-    last_sub_blocks_ = (payload - (metadata_ - 1) * per_block() + sub_payload() - 1) / sub_payload();
+    last_sub_blocks_ =
+        (payload - (metadata_ - 1) * per_block() + sub_payload() - 1) / sub_payload();
   }
 
   std::uint64_t sub_bytes() const { return (database_.block_bytes - 8) / kSubBlocks / 8 * 8; }

@@ -17,8 +17,8 @@ struct SparseDatabase {
   std::uint64_t used = 0;
   // Blocks in use repeat after so many; 0: they are all different.
   std::uint64_t distinct = 0;
-  // So many bytes of a block in use are random, the rest are zeros and, where whole pages are, holes:
-  // with 4096 a block costs one page on disk. 0: half of it.
+  // So many bytes of a block in use are random, the rest are zeros and, where whole pages are,
+  // holes: with 4096 a block costs one page on disk. 0: half of it.
   std::uint32_t filled_bytes = 0;
 
   void write(const fs::path& path) const;

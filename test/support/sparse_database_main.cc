@@ -9,8 +9,9 @@
 
 int main(int argc, char** argv) {
   if (argc != 7 && argc != 9) {
-    std::fputs("usage: sparse_database PATH BLOCKS BLOCK_BYTES USED DISTINCT FILLED [CHANGE ROUND]\n",
-               stderr);
+    std::fputs(
+        "usage: sparse_database PATH BLOCKS BLOCK_BYTES USED DISTINCT FILLED [CHANGE ROUND]\n",
+        stderr);
     return 2;
   }
   auto number = [&](int n) { return std::strtoull(argv[n], nullptr, 10); };
