@@ -1,8 +1,10 @@
 // How a repository grows with its snapshots (docs/scaling.md).
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 
+#include "base/error.h"
 #include "ops/forget_snapshots.h"
 #include "repo/collector.h"
 #include "store/directory_store.h"
@@ -56,12 +58,11 @@ TEST(ManySnapshots, CostOfOpeningStaysThatOfFewIndexes) {
     now.index_files = index.files().size();
     EXPECT_EQ(read_snapshots(repository).size(), n);
     now.list_ms = watch.milliseconds();
-    std::printf(
-        "%6zu snapshots: %3zu index files (%zu with superseded), backup %.1f ms, "
-        "open %.1f ms, list %.1f ms\n",
+    GTEST_LOG_(INFO) << fmt::format(
+        "{} snapshots: {} index files ({} with superseded), backup {:.1f} ms, open {:.1f} ms, "
+        "list {:.1f} ms",
         now.snapshots, now.index_files, keys_of(repository.store(), "index/").size(), now.backup_ms,
         now.open_ms, now.list_ms);
-    std::fflush(stdout);
     EXPECT_LE(now.index_files, 42u);  // Seven of each of six levels.
   }
   Stopwatch watch;
@@ -72,8 +73,8 @@ TEST(ManySnapshots, CostOfOpeningStaysThatOfFewIndexes) {
   PruneOptions options;
   options.grace = kPruneGrace;
   PruneReport report = prune(repository, options);
-  std::printf("forget all but 5: %.1f ms, prune (%zu packs): %.1f ms\n", forget_ms,
-              static_cast<std::size_t>(report.packs), watch.milliseconds());
+  GTEST_LOG_(INFO) << fmt::format("forget all but 5: {:.1f} ms, prune ({} packs): {:.1f} ms",
+                                  forget_ms, report.packs, watch.milliseconds());
   EXPECT_EQ(report.snapshots, 5u);
 }
 
