@@ -1,5 +1,7 @@
 #include "cli/run.h"
 
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <new>
 
@@ -32,6 +34,9 @@ int report(const Error& error, bool json) {
 }  // namespace
 
 int run_duckback(int argc, char** argv) {
+  // By default glibc comes to take even buffers of 32 MiB from the heap, where small things that
+  // live on keep it from shrinking.
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
   StopOnSignal stop;
   Session session{.stop = stop.token()};
   CLI::App app("duckback backs up DuckDB databases, also while they are being written.",

@@ -8,6 +8,7 @@
 #include "ops/scratch_database.h"
 #include "ops/snapshot_sink.h"
 #include "repo/chunk_reader.h"
+#include "repo/index_upkeep.h"
 #include "repo/mark.h"
 #include "repo/session.h"
 
@@ -16,6 +17,8 @@ namespace {
 
 constexpr int kTries = 3;
 constexpr std::string_view kUnproven = "the snapshot was made, but could not be verified";
+// Packs that are asked for one by one; more are seen in a listing of all.
+constexpr std::size_t kPacksAskedFor = 32;
 
 // The newest snapshot of the same database, to compare with.
 struct Parent {
@@ -49,6 +52,7 @@ class Backup {
       }
       step("beginning anew: a prune marked what this backup builds on");
     }
+    if (tidy_) tidy_index(session);
     result_.snapshot = snapshot_;
     result_.elapsed = std::chrono::steady_clock::now() - began_;
     return std::move(result_);
@@ -64,7 +68,9 @@ class Backup {
     if (may_reuse_parent(look)) return reuse_parent(session, began);
 
     std::set<std::string> marked = list_marks(repository_.store()).packs();
-    Index index(repository_.store(), repository_.sealer(), marked);
+    std::set<std::string> absent = marked;
+    absent.insert(lost_packs_.begin(), lost_packs_.end());
+    Index index(repository_.store(), repository_.sealer(), absent);
     ChunkReader reader(repository_.store(), repository_.sealer(), repository_.namer(), index);
     ChunkWriter writer(repository_.store(), repository_.sealer(), repository_.namer(), index,
                        options_.compression);
@@ -100,9 +106,27 @@ class Backup {
     result_.details = describe_image(image);
     if (image.header) result_.details.verified = "blocks";
     result_.details.source = look;
+    // Each backup puts an index: what prune does with many, who never prunes needs too.
+    for (const std::string& id : writer.put_indexes()) index.add_file(id);
+    tidy_ = levels_are_full(index);
     if (has_bytes_of_parent()) inherit_proof();
     verify(session);
     return commit(session, began, marked, writer.relied_on());
+  }
+
+  // The snapshot is there: what goes wrong here is no more than a warning.
+  void tidy_index(Session& session) {
+    try {
+      Store& store = repository_.store();
+      std::set<std::string> removed;
+      for (const Mark& tombstone : list_marks(store).tombstones) removed.insert(tombstone.pack_id);
+      Index index(store, repository_.sealer());
+      merge_levels(store, repository_.sealer(), index, removed);
+      remove_superseded(store, index, session.began() - options_.grace);
+    } catch (const Error& error) {
+      result_.warnings.push_back(
+          fmt::format("the snapshot is made, but its index was not tidied: {}", error.what()));
+    }
   }
 
   std::optional<Parent> find_parent() const {
@@ -275,6 +299,7 @@ class Backup {
       });
     };
     if (!relied_on.empty() && marked_since()) return false;
+    if (lacks_any(relied_on)) return false;
     if (parent_ && !still_there(parent_->name)) return false;
     if (session.age() > options_.grace / 2 || !session.exists()) {
       throw Error(Errc::conflict,
@@ -295,9 +320,29 @@ class Backup {
     return false;
   }
 
-  bool still_there(const SnapshotName& name) const {
+  // An index may list a pack that is gone: one that was put, days late, by a process that stood
+  // still while prune removed the pack and forgot it.
+  bool lacks_any(const std::set<std::string>& packs) {
+    std::set<std::string> lacking;
+    if (packs.size() > kPacksAskedFor) {
+      lacking = packs;
+      repository_.store().list("packs/", [&](const ObjectInfo& object) {
+        if (std::optional<std::string> id = pack_id_of(object.key)) lacking.erase(*id);
+      });
+    } else {
+      for (const std::string& pack : packs) {
+        if (!there(pack_key(pack))) lacking.insert(pack);
+      }
+    }
+    lost_packs_.insert(lacking.begin(), lacking.end());
+    return !lacking.empty();
+  }
+
+  bool still_there(const SnapshotName& name) const { return there(name.key); }
+
+  bool there(const std::string& key) const {
     bool found = false;
-    repository_.store().list(name.key, [&](const ObjectInfo&) { found = true; });
+    repository_.store().list(key, [&](const ObjectInfo& object) { found |= object.key == key; });
     return found;
   }
 
@@ -323,6 +368,8 @@ class Backup {
   std::string library_version_;  // of the DuckDB to verify with
   Snapshot snapshot_;
   std::optional<Parent> parent_;
+  std::set<std::string> lost_packs_;  // that an index lists, and that are not there
+  bool tidy_ = false;
   BackupResult result_;
 };
 

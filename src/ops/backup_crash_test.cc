@@ -149,6 +149,33 @@ TEST(Crash, ABackupKilledAnywhereLeavesOlderSnapshotsAndTheNextRunSucceeds) {
       });
 }
 
+// The eighth backup puts the indexes of all together, when its snapshot is made.
+Scene scene_before_a_merge(LivingDatabase& database, std::size_t indexes) {
+  Scene scene;
+  for (std::uint64_t n = 0; n + 1 < indexes; ++n) {
+    database.set_block(3, 10 + n);
+    database.write();
+    scene.back_up(database);
+  }
+  database.set_block(3, 9);
+  database.write();
+  return scene;
+}
+
+TEST(Crash, ABackupKilledWhileItPutsIndexesTogetherLosesNothing) {
+  LivingDatabase database;
+  Scene base = scene_before_a_merge(database, 8);
+  ASSERT_EQ(keys_of(*base.memory, "index/").size(), 7u);
+  kill_everywhere(
+      base, [&](const Repository& repository) { back_up(repository, database); },
+      [&](Scene& scene, const std::string& when) {
+        for (const FoundSnapshot& found : read_snapshots(scene.repository())) {
+          scene.states.try_emplace(found.name.id, state_of(database));
+        }
+        expect_recovers(scene, database, when);
+      });
+}
+
 TEST(Crash, APruneKilledAnywhereTakesNothingAndTheNextOneSucceeds) {
   LivingDatabase database(30);
   Scene base = busy_scene(database);
@@ -324,6 +351,43 @@ TEST(BackupBesidePrune, ComparesWithASnapshotThatIsForgottenMeanwhile) {
   database.set_block(5, 2);
   database.write();
   disturb_everywhere(base, database, parent);
+}
+
+// It stands still at any step, also while it puts indexes together, and packs that these list go.
+TEST(BackupBesidePrune, PutsIndexesTogetherThatListWhatIsRemovedMeanwhile) {
+  LivingDatabase database;
+  Scene base = scene_before_a_merge(database, 8);
+  std::vector<SnapshotName> names = list_snapshots(*base.memory);
+  for (std::size_t n = 0; n < 4; ++n) base.forget(names[n]);
+  for (int days : {0, 1, 3, 9}) {
+    std::size_t merged = 0;
+    for (std::size_t step = 0;; ++step) {
+      Scene scene = base.copy();
+      bool met = false;
+      auto hooked = std::make_shared<test::HookedStore>(scene.memory, [&](std::size_t number) {
+        if (number != step) return;
+        met = true;
+        prune_once(scene.repository());
+        scene.prune_for_days(days);
+      });
+      std::string when = fmt::format("{} days of prunes before step {}", days, step);
+      try {
+        BackupResult result = back_up(open(hooked), database);
+        scene.states[result.snapshot.id] = state_of(database);
+        merged += list_snapshots(*scene.memory).size() == 4 && met;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Errc::conflict) << when << ": " << error.what();
+      }
+      scene.expect_whole(when);
+      scene.back_up(database);
+      scene.expect_whole(when + ", after the next backup");
+      scene.prune_for_days(10);
+      scene.expect_whole(when + ", ten days later");
+      EXPECT_TRUE(keys_of(*scene.memory, "trash/").empty()) << when;
+      if (!met || testing::Test::HasFailure()) break;
+    }
+    EXPECT_GT(merged, 0u);
+  }
 }
 
 TEST(BackupBesidePrune, AnUntouchedDatabaseWhoseSnapshotIsForgottenMeanwhile) {

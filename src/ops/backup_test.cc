@@ -369,5 +369,25 @@ TEST_F(Backup, AnEncryptedDatabaseIsKeptWithoutItsKey) {
   EXPECT_EQ(give_back(repository, "latest").file, file);
 }
 
+// Who backs up every hour and never prunes has few indexes, and those superseded go a day later.
+TEST_F(Backup, ManyOfThemLeaveFewIndexes) {
+  LivingDatabase database(4);
+  std::map<std::string, test::Restored> states;
+  constexpr std::uint64_t kBackups = 150;
+  for (std::uint64_t n = 0; n < kBackups; ++n) {
+    database.set_block(3, 10 + n);
+    database.write();
+    store->advance_clock(std::chrono::hours(1));
+    states[back_up(repository, database).snapshot.id] = state_of(database);
+    Index index(*store, repository.sealer());
+    ASSERT_LE(index.files().size(), 21u) << n;
+    // And those superseded by an index that is not a day old: of two merges of 64 backups, at most.
+    ASSERT_LE(keys_of(*store, "index/").size(), 21u + 2 * (64 + 8)) << n;
+  }
+  for (const FoundSnapshot& found : read_snapshots(repository)) {
+    ASSERT_TRUE(give_back(repository, found.snapshot) == states.at(found.name.id));
+  }
+}
+
 }  // namespace
 }  // namespace duckback

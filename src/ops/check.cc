@@ -360,15 +360,39 @@ class Check {
               return has(node) && seen.set(node) && read_node(reader, node, node_bytes);
             },
             [&](std::uint64_t, const ChunkId& node, const MapLeaf& leaf) {
-              bool tainted = false;
               leaf.for_each([&](std::size_t, const MapEntry& entry) {
-                bool there = !lost_.contains(entry.chunk) && has(entry.chunk);
-                tainted = tainted || !there;
+                wanted_.push_back({entry.chunk, node});
               });
-              if (tainted) tainted_leaves_.insert(node);
+              if (wanted_.size() > kWantedMost) look_for_wanted();
             });
       }
     }
+    look_for_wanted();
+  }
+
+  // Together: one by one, each would read a page of every index file.
+  void look_for_wanted() {
+    stop();
+    std::sort(wanted_.begin(), wanted_.end(),
+              [](const Wanted& a, const Wanted& b) { return a.chunk < b.chunk; });
+    std::vector<ChunkId> ids;
+    for (const Wanted& wanted : wanted_) {
+      if (ids.empty() || !(ids.back() == wanted.chunk)) ids.push_back(wanted.chunk);
+    }
+    std::vector<bool> there(ids.size());
+    for (const auto& file : index_->files()) {
+      file->find_all(ids, [&](std::size_t n, std::uint64_t, const ChunkPlace& place) {
+        if (is_good(ids[n], place.pack->id)) there[n] = true;
+      });
+    }
+    std::size_t n = 0;
+    for (const Wanted& wanted : wanted_) {
+      if (!(ids[n] == wanted.chunk)) ++n;
+      if (there[n]) continue;
+      lost_.insert(wanted.chunk);
+      tainted_leaves_.insert(wanted.leaf);
+    }
+    wanted_.clear();
   }
 
   bool read_node(const ChunkReader& reader, const ChunkId& node, Bytes& bytes) {
@@ -509,6 +533,12 @@ class Check {
     for (auto& [object, finding] : findings_) report_.findings.push_back(std::move(finding));
   }
 
+  static constexpr std::size_t kWantedMost = 1 << 17;  // 8 MiB, and 4 MiB while they are looked for
+  struct Wanted {
+    ChunkId chunk;
+    ChunkId leaf;  // that names it
+  };
+
   const Repository& repository_;
   const CheckOptions& options_;
   Store& store_;
@@ -520,6 +550,7 @@ class Check {
   std::set<std::string> present_;                                  // of these, with the right size
   std::set<std::string> bad_packs_;                                // of these, the others
   std::unordered_map<ChunkId, std::set<std::string>> bad_chunks_;  // the packs where they are bad
+  std::vector<Wanted> wanted_;                                     // blocks not yet looked for
   std::unordered_set<ChunkId> lost_;                               // that snapshots need
   std::unordered_set<ChunkId> tainted_leaves_;                     // with a lost chunk
   std::map<std::string, DamagedSnapshot> needs_;                   // of one snapshot, by object

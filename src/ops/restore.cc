@@ -252,6 +252,13 @@ class Restore {
                 format_bytes(needed), folder.string(), format_bytes(free));
   }
 
+  // Free blocks become holes.
+  std::uint64_t needed_bytes() const {
+    if (details_.blocks == 0) return snapshot_.file.bytes;
+    return std::min(snapshot_.file.bytes,
+                    kBlockStart + details_.blocks * snapshot_.file.chunk_bytes);
+  }
+
   RestoreOptions quiet() const {
     RestoreOptions options;
     options.stop = options_.stop;
@@ -269,7 +276,7 @@ class Restore {
 
   // A new file, which takes the name when it is complete.
   void beside() {
-    check_space(snapshot_.file.bytes + snapshot_.wal.bytes);
+    check_space(needed_bytes() + snapshot_.wal.bytes);
     step(fmt::format("restoring {}", target_.string()));
     TempFile temp = TempFile::beside(target_);
     temp.file().truncate(snapshot_.file.bytes);

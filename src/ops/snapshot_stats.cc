@@ -6,21 +6,18 @@
 namespace duckback {
 namespace {
 
-// Calls `visit` for every chunk that the snapshot reaches; below a node for which it returns false
-// nothing is.
-void reach_chunks(const Snapshot& snapshot, const ChunkReader& reader, const std::stop_token& stop,
-                  const std::function<bool(const ChunkId&)>& visit) {
-  visit(snapshot.head);
-  for (const MapRef* map : {&snapshot.file, &snapshot.wal}) {
-    walk_map(
-        *map, [&](const ChunkId& id) { return reader.read(id); },
-        [&](const ChunkId& node, std::uint32_t) {
-          if (stop.stop_requested()) throw Interrupted();
-          return visit(node);
-        },
-        [&](std::uint64_t, const ChunkId&, const MapLeaf& leaf) {
-          leaf.for_each([&](std::size_t, const MapEntry& entry) { visit(entry.chunk); });
-        });
+// What one snapshot reaches, each chunk once.
+template <class Visit>
+void for_each_chunk(const Snapshot& snapshot, const Index& index, const ChunkReader& reader,
+                    const std::stop_token& stop, Visit visit) {
+  Liveness own(index);
+  reach(snapshot, reader, own, stop);
+  own.finish();
+  for (std::size_t file = 0; file < index.files().size(); ++file) {
+    const Bitmap& live = own.of(file);
+    for (std::uint64_t n = live.next(0); n < live.size(); n = live.next(n + 1)) {
+      visit(file, n, index.files()[file]->at(n).chunk.stored + std::uint64_t{kTagBytes});
+    }
   }
 }
 
@@ -47,38 +44,30 @@ RepositoryStats snapshot_stats(const Repository& repository, const std::string& 
   std::vector<FoundSnapshot> all = read_snapshots(repository);
   Index index(repository.store(), repository.sealer());
   ChunkReader reader(repository.store(), repository.sealer(), repository.namer(), index);
-  auto stored_bytes = [&](const ChunkId& id) {
-    std::optional<ChunkPlace> place = index.find(id);
-    return place ? place->chunk.stored + std::uint64_t{kTagBytes} : 0;
-  };
-
-  Liveness once(index);
-  Liveness shared(index);  // by two snapshots or more
+  std::vector<Bitmap> once;
+  for (const auto& file : index.files()) once.emplace_back(file->entries());
+  std::vector<Bitmap> shared = once;  // by two snapshots or more
   for (const FoundSnapshot& one : all) {
-    Liveness own(index);
-    reach_chunks(one.snapshot, reader, stop, [&](const ChunkId& id) {
-      if (!own.set(id)) return false;
-      if (once.set(id)) {
-        stats.needed_bytes += stored_bytes(id);
-      } else {
-        shared.set(id);
-      }
-      return true;
-    });
+    for_each_chunk(one.snapshot, index, reader, stop,
+                   [&](std::size_t file, std::uint64_t number, std::uint64_t bytes) {
+                     if (once[file].test(number)) {
+                       shared[file].set(number);
+                     } else {
+                       once[file].set(number);
+                       stats.needed_bytes += bytes;
+                     }
+                   });
     stats.logical_bytes += one.snapshot.file.bytes + one.snapshot.wal.bytes;
   }
   for (FoundSnapshot& one : all) {
     if (!is_of_database(one.snapshot, database)) continue;
     SnapshotCost cost;
     cost.logical_bytes = one.snapshot.file.bytes + one.snapshot.wal.bytes;
-    Liveness own(index);
-    reach_chunks(one.snapshot, reader, stop, [&](const ChunkId& id) {
-      if (!own.set(id)) return false;
-      std::uint64_t bytes = stored_bytes(id);
-      cost.stored_bytes += bytes;
-      if (!shared.holds(id)) cost.unique_bytes += bytes;
-      return true;
-    });
+    for_each_chunk(one.snapshot, index, reader, stop,
+                   [&](std::size_t file, std::uint64_t number, std::uint64_t bytes) {
+                     cost.stored_bytes += bytes;
+                     if (!shared[file].test(number)) cost.unique_bytes += bytes;
+                   });
     cost.found = std::move(one);
     stats.snapshots.push_back(std::move(cost));
   }

@@ -35,7 +35,20 @@ Bytes ChunkReader::unpack(const ChunkPlace& place, ByteView section) const {
   return unpack_chunk(std::move(stored), place.chunk, namer_, object);
 }
 
+Bytes ChunkReader::read(const ChunkPlace& place) const {
+  Bytes section =
+      store_.get(pack_key(place.pack->id), {place.chunk.offset, place.chunk.stored + kTagBytes});
+  return unpack(place, section);
+}
+
 Bytes ChunkReader::read(const ChunkId& id) const {
+  if (std::optional<ChunkPlace> place = index_.find(id)) {
+    try {
+      return read(*place);
+    } catch (const Error& error) {
+      if (error.code() != Errc::damaged && error.code() != Errc::not_found) throw;
+    }
+  }
   std::vector<ChunkPlace> places = index_.find_all(id);
   if (places.empty()) {
     throw Error(Errc::damaged, "chunk {} is in no index; run `duckback repair index`", id.hex());
@@ -43,9 +56,7 @@ Bytes ChunkReader::read(const ChunkId& id) const {
   std::optional<Error> first;
   for (const ChunkPlace& place : places) {
     try {
-      Bytes section = store_.get(pack_key(place.pack->id),
-                                 {place.chunk.offset, place.chunk.stored + kTagBytes});
-      return unpack(place, section);
+      return read(place);
     } catch (const Error& error) {
       if (error.code() != Errc::damaged && error.code() != Errc::not_found) throw;
       if (!first) first = error;

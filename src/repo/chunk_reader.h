@@ -28,6 +28,7 @@ class ChunkReader {
 
  private:
   std::shared_ptr<const ObjectSealer> sealer_of(const PackInfo& pack) const;
+  Bytes read(const ChunkPlace& place) const;
   Bytes unpack(const ChunkPlace& place, ByteView section) const;
 
   Store& store_;

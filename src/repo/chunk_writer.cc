@@ -7,6 +7,8 @@ namespace {
 
 // Chunks whose ids are kept in memory until their index is put: 10 MiB.
 constexpr std::size_t kNewMost = 1 << 17;
+// Taking in the ids of a page takes about as long as looking into so many.
+constexpr std::uint64_t kPageCost = 32;
 
 }  // namespace
 
@@ -21,16 +23,33 @@ ChunkWriter::ChunkWriter(Store& store, const Sealer& sealer, const Namer& namer,
 
 bool ChunkWriter::known(const ChunkId& id) {
   if (new_.contains(id)) return true;
+  if (put_ids_.may_hold(id)) {
+    bool found = false;
+    for (const auto& file : put_) {
+      file->find(id, [&](std::uint64_t, const ChunkPlace&) { found = true; });
+      if (found) return true;
+    }
+  }
+  if (index_ids_ && !index_ids_->may_hold(id)) return false;
   if (std::optional<ChunkPlace> place = index_.find(id)) {
     relied_on_.insert(place->pack->id);
     return true;
   }
-  bool found = false;
-  for (const auto& file : put_) {
-    file->find(id, [&](std::uint64_t, const ChunkPlace&) { found = true; });
-    if (found) break;
+  if (!index_ids_) count_miss();
+  return false;
+}
+
+// What is in no index file is looked for in all. Once that has cost as much as reading them whole
+// does, they are.
+void ChunkWriter::count_miss() {
+  std::uint64_t pages = index_.entries() / IndexFile::kPageEntries;
+  if (pages <= Index::kPagesMost) return;  // They stay in the cache.
+  if (++misses_ * index_.files().size() < kPageCost * pages) return;
+  index_ids_.emplace();
+  for (const auto& file : index_.files()) {
+    file->for_each(
+        [&](std::uint64_t, const ChunkPlace& place) { index_ids_->insert(place.chunk.id); });
   }
-  return found;
 }
 
 void ChunkWriter::put(const ChunkId& id, ByteView chunk, ObjectKind kind) {
@@ -79,16 +98,15 @@ void ChunkWriter::put_pack(PackBuilder builder) {
 }
 
 void ChunkWriter::put_index() {
+  // Chunks of packs that are being filled must stay known.
+  index_builder_.for_each_id([&](const ChunkId& id) {
+    new_.erase(id);
+    put_ids_.insert(id);
+  });
   IndexBuilder::Put index = index_builder_.put(store_, sealer_);
   stats_.stored_bytes += index.bytes;
   put_.push_back(
       std::make_unique<IndexFile>(store_, sealer_, index.id, index.bytes, index_.cache()));
-  // Chunks of packs that are being filled must stay known.
-  std::erase_if(new_, [&](const ChunkId& id) {
-    bool found = false;
-    put_.back()->find(id, [&](std::uint64_t, const ChunkPlace&) { found = true; });
-    return found;
-  });
 }
 
 void ChunkWriter::flush() {
@@ -107,6 +125,13 @@ void ChunkWriter::flush() {
 ChunkStats ChunkWriter::stats() const {
   std::lock_guard lock(mutex_);
   return stats_;
+}
+
+std::vector<std::string> ChunkWriter::put_indexes() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::string> ids;
+  for (const auto& file : put_) ids.push_back(file->id());
+  return ids;
 }
 
 std::set<std::string> ChunkWriter::relied_on() const {

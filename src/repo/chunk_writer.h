@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/task_group.h"
+#include "repo/id_table.h"
 #include "repo/index.h"
 
 namespace duckback {
@@ -38,6 +39,8 @@ class ChunkWriter {
   void flush();
 
   ChunkStats stats() const;
+  // The ids of the index objects put.
+  std::vector<std::string> put_indexes() const;
   // Packs that hold chunks given to put(): those it was found in, and those made.
   std::set<std::string> relied_on() const;
 
@@ -45,6 +48,7 @@ class ChunkWriter {
   bool known(const ChunkId& id);
   PackBuilder new_pack(ObjectKind kind);
   void begin_put(PackBuilder builder);
+  void count_miss();
   void put_pack(PackBuilder builder);
   void put_index();
 
@@ -58,6 +62,9 @@ class ChunkWriter {
   std::unordered_set<ChunkId> new_;  // in no index file yet
   IndexBuilder index_builder_;
   std::vector<std::unique_ptr<IndexFile>> put_;  // index files of this writer
+  IdTable put_ids_;                              // of the chunks in them
+  std::optional<IdTable> index_ids_;             // in the index, once that pays
+  std::uint64_t misses_ = 0;
   std::set<std::string> relied_on_;
   ChunkStats stats_;
   Bytes spare_;  // memory of the pack that was put last

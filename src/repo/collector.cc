@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "repo/chunk_writer.h"
+#include "repo/index_upkeep.h"
 #include "repo/session.h"
 
 namespace duckback {
@@ -14,6 +15,8 @@ namespace {
 constexpr std::uint64_t kSmallPackBytes = kPackBytes / 8;
 constexpr std::size_t kSmallPacksMost = 32;
 constexpr std::size_t kIndexFilesMost = 16;
+
+bool is_small(const IndexFile& file) { return file.entries() < kIndexEntriesMost / 2; }
 
 struct PackUse {
   PackInfo info;
@@ -84,6 +87,7 @@ class Collector {
       ++report_.snapshots;
       reach(*snapshot, reader, *live_, options_.stop);
     }
+    live_->finish();
     for (const SnapshotName& name : list_trashed_snapshots(store_)) {
       if (old(name.modified)) {
         expired_.push_back(name);
@@ -91,12 +95,18 @@ class Collector {
       }
       std::optional<Snapshot> snapshot = read(name);
       if (!snapshot) continue;
-      try {
-        reach(*snapshot, reader, *kept_, options_.stop);
-      } catch (const Error& error) {
-        // What a forgotten one lacks cannot be lost any more.
-        if (error.code() != Errc::damaged) throw;
-      }
+      as_far_as_it_goes([&] { reach(*snapshot, reader, *kept_, options_.stop); });
+    }
+    as_far_as_it_goes([&] { kept_->finish(); });
+  }
+
+  // What a forgotten one lacks cannot be lost any more.
+  template <class Body>
+  static void as_far_as_it_goes(Body body) {
+    try {
+      body();
+    } catch (const Error& error) {
+      if (error.code() != Errc::damaged) throw;
     }
   }
 
@@ -316,20 +326,30 @@ class Collector {
     std::set<std::string> gone(due.begin(), due.end());
     for (const std::string& id : due) put_tombstone(repository_, id);
     for (const Mark& tombstone : marks_.tombstones) gone.insert(tombstone.pack_id);
-    std::vector<const IndexFile*> files;
     // Opened anew: repacking put files since.
-    Index fresh(store_, repository_.sealer());
-    for (const auto& file : fresh.files()) {
-      bool lists = std::any_of(file->packs().begin(), file->packs().end(),
-                               [&](const PackInfo& pack) { return gone.contains(pack.id); });
-      if (lists) files.push_back(file.get());
-    }
-    if (!files.empty()) merge_indexes(store_, repository_.sealer(), files, gone);
+    unlist(Index(store_, repository_.sealer()), gone);
     for (const std::string& id : due) {
       count_removed(id);
       store_.remove(pack_key(id));
       remove_mark(store_, id);
     }
+  }
+
+  // Puts indexes without the packs `gone` in the place of those that list one.
+  void unlist(const Index& index, const std::set<std::string>& gone) {
+    std::vector<const IndexFile*> small;
+    for (const auto& file : index.files()) {
+      bool lists = std::any_of(file->packs().begin(), file->packs().end(),
+                               [&](const PackInfo& pack) { return gone.contains(pack.id); });
+      if (!lists) continue;
+      if (is_small(*file)) {
+        small.push_back(file.get());
+      } else {
+        // Large ones put together would each name all their packs.
+        merge_indexes(store_, repository_.sealer(), {file.get()}, gone);
+      }
+    }
+    merge_indexes(store_, repository_.sealer(), small, gone);
   }
 
   void count_removed(const std::string& id) {
@@ -345,27 +365,41 @@ class Collector {
     Index index(store_, repository_.sealer());
     std::vector<const IndexFile*> small;
     for (const auto& file : index.files()) {
-      if (file->entries() < kIndexEntriesMost / 2) small.push_back(file.get());
+      if (is_small(*file)) small.push_back(file.get());
     }
     std::set<std::string> listed;
     for (const auto& file : index.files()) {
       for (const PackInfo& pack : file->packs()) listed.insert(pack.id);
     }
-    if (small.size() > kIndexFilesMost) merge_indexes(store_, repository_.sealer(), small);
-    // A reader that began before they were superseded may still need them.
-    std::map<std::string, SystemTime> modified;
-    store_.list("index/", [&](const ObjectInfo& object) {
-      modified[object.key.substr(object.key.rfind('/') + 1)] = object.modified;
-    });
-    for (const auto& file : index.files()) {
-      if (!old(modified[file->id()])) continue;
-      for (const std::string& id : file->superseded()) store_.remove("index/" + id);
+    std::set<std::string> removed;
+    for (const Mark& tombstone : marks_.tombstones) removed.insert(tombstone.pack_id);
+    // Listed by who stood still for days: to be found, it would be worse than unknown.
+    for (const std::string& id : missing_) {
+      if (packs_.at(id).live_chunks == 0) removed.insert(id);
     }
+    if (small.size() > kIndexFilesMost) {
+      merge_indexes(store_, repository_.sealer(), small, removed);
+    } else {
+      unlist(index, removed);
+    }
+    // A reader that began before they were superseded may still need them.
+    remove_superseded(store_, index, now_ - grace());
+    remove_tombstones(listed);
+  }
+
+  // Who put indexes together meanwhile may have listed such a pack again.
+  void remove_tombstones(const std::set<std::string>& listed) {
+    std::vector<std::string> over;
     for (const Mark& tombstone : marks_.tombstones) {
       if (now_ - tombstone.modified >= options_.grace && !listed.contains(tombstone.pack_id)) {
-        remove_tombstone(store_, tombstone.pack_id);
+        over.push_back(tombstone.pack_id);
       }
     }
+    if (over.empty()) return;
+    for (const SessionInfo& session : list_sessions(repository_)) {
+      if (session.id != session_->id()) return;
+    }
+    for (const std::string& id : over) remove_tombstone(store_, id);
   }
 
   const Repository& repository_;
@@ -393,20 +427,60 @@ Liveness::Liveness(const Index& index, std::set<std::string> missing)
   for (const auto& file : index.files()) live_.emplace_back(file->entries());
 }
 
+std::pair<int, std::string_view> Liveness::rank_of(const PackInfo& pack) const {
+  return {missing_.contains(pack.id) ? 2 : index_.absent(pack.id) ? 1 : 0, pack.id};
+}
+
 std::optional<Liveness::Spot> Liveness::locate(const ChunkId& id) const {
   std::optional<Spot> spot;
   std::pair<int, std::string_view> best;
   for (std::size_t file = 0; file < index_.files().size(); ++file) {
     index_.files()[file]->find(id, [&](std::uint64_t number, const ChunkPlace& place) {
-      const std::string& pack = place.pack->id;
-      int worse = missing_.contains(pack) ? 2 : index_.absent(pack) ? 1 : 0;
-      std::pair<int, std::string_view> rank(worse, pack);
+      std::pair<int, std::string_view> rank = rank_of(*place.pack);
       if (spot && best <= rank) return;
       best = rank;
       spot = Spot{file, number};
     });
   }
   return spot;
+}
+
+void Liveness::add(const ChunkId& id) {
+  if (added_.empty()) added_.reserve(kAddedMost);
+  added_.push_back(id);
+  if (added_.size() == kAddedMost) set_added();
+}
+
+void Liveness::set_added() {
+  std::sort(added_.begin(), added_.end());
+  added_.erase(std::unique(added_.begin(), added_.end()), added_.end());
+  struct Best {
+    const PackInfo* pack = nullptr;
+    std::uint32_t file = 0;
+    std::uint32_t number = 0;
+  };
+  std::vector<Best> best(added_.size());
+  for (std::uint32_t file = 0; file < index_.files().size(); ++file) {
+    index_.files()[file]->find_all(
+        added_, [&](std::size_t n, std::uint64_t number, const ChunkPlace& place) {
+          if (best[n].pack != nullptr && rank_of(*best[n].pack) <= rank_of(*place.pack)) return;
+          best[n] = {place.pack, file, static_cast<std::uint32_t>(number)};
+        });
+  }
+  for (std::size_t n = 0; n < added_.size(); ++n) {
+    if (best[n].pack != nullptr) {
+      live_[best[n].file].set(best[n].number);
+    } else if (!not_found_) {
+      not_found_ = added_[n];
+    }
+  }
+  added_.clear();
+}
+
+void Liveness::finish() {
+  set_added();
+  added_.shrink_to_fit();
+  if (not_found_) throw Error(Errc::damaged, "chunk {} is in no index", not_found_->hex());
 }
 
 bool Liveness::set(const ChunkId& id) {
@@ -433,7 +507,7 @@ void reach(const Snapshot& snapshot, const ChunkReader& reader, Liveness& live,
           return live.set(node);
         },
         [&](std::uint64_t, const ChunkId&, const MapLeaf& leaf) {
-          leaf.for_each([&](std::size_t, const MapEntry& entry) { live.set(entry.chunk); });
+          leaf.for_each([&](std::size_t, const MapEntry& entry) { live.add(entry.chunk); });
         });
   }
 }

@@ -55,22 +55,35 @@ class Liveness {
   explicit Liveness(const Index& index, std::set<std::string> missing = {});
   // True the first time. Throws Errc::damaged if it is in no index.
   bool set(const ChunkId& id);
+  // The same where nobody waits for the answer: done together with many others, by finish() at the
+  // latest. One by one, each would read a page of every index file.
+  void add(const ChunkId& id);
+  // Throws Errc::damaged if something added was in no index; all else is set then, too.
+  void finish();
   bool holds(const ChunkId& id) const;
   bool test(std::size_t file, std::uint64_t number) const { return live_[file].test(number); }
+  const Bitmap& of(std::size_t file) const { return live_[file]; }
 
  private:
+  static constexpr std::size_t kAddedMost = 1 << 18;  // 8 MiB, and 6 MiB while they are located
+
   struct Spot {
     std::size_t file;
     std::uint64_t number;
   };
   std::optional<Spot> locate(const ChunkId& id) const;
+  // Lower is chosen before higher.
+  std::pair<int, std::string_view> rank_of(const PackInfo& pack) const;
+  void set_added();
 
   const Index& index_;
   std::set<std::string> missing_;
   std::vector<Bitmap> live_;  // an index file each
+  std::vector<ChunkId> added_;
+  std::optional<ChunkId> not_found_;  // of those added
 };
 
-// Everything that the snapshot reaches.
+// Everything that the snapshot reaches; live.finish() when all are done.
 void reach(const Snapshot& snapshot, const ChunkReader& reader, Liveness& live,
            const std::stop_token& stop);
 

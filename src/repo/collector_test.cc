@@ -441,6 +441,105 @@ TEST(Collector, ManyIndexesBecomeFew) {
   scene.expect_whole("after");
 }
 
+// What was superseded may be listed again by somebody who puts indexes together meanwhile.
+TEST(Collector, ATombstoneStaysWhileAnotherSessionIsOpen) {
+  Scene scene;
+  SnapshotName gone = scene.commit(range(0, 5));
+  scene.commit(range(10, 15));
+  trash_snapshot(*scene.memory, gone);
+  for (int day = 0; scene.count("trash/removed/") == 0; ++day) {
+    ASSERT_LT(day, 5);
+    scene.wait(kDayAndMore);
+    scene.prune();
+  }
+  {
+    Session session(*scene.repository, "backup");
+    scene.wait(kDayAndMore);
+    scene.prune();
+    EXPECT_GT(scene.count("trash/removed/"), 0u);
+  }
+  scene.prune();
+  EXPECT_EQ(scene.count("trash/removed/"), 0u);
+}
+
+// A pack that was removed and is listed again is listed no more a prune later.
+TEST(Collector, AnIndexThatListsARemovedPackIsPutAnew) {
+  Scene scene;
+  SnapshotName gone = scene.commit(range(0, 5));
+  scene.commit(range(10, 15));
+  std::vector<std::pair<std::string, Bytes>> before;
+  scene.memory->list("index/", [&](const ObjectInfo& object) {
+    before.emplace_back(object.key, scene.memory->get(object.key));
+  });
+  trash_snapshot(*scene.memory, gone);
+  scene.prune_for_days(5);
+  // As if somebody had merged them under another name: with a new salt it is another object.
+  for (const auto& [key, bytes] : before) scene.memory->put(key, bytes);
+  std::vector<std::string> packs;
+  {
+    Index index(*scene.memory, scene.sealer());
+    for (const auto& file : index.files()) {
+      for (const PackInfo& pack : file->packs()) {
+        bool there = scene.count(pack_key(pack.id)) > 0;
+        if (!there) packs.push_back(pack.id);
+      }
+    }
+  }
+  for (const std::string& pack : packs) put_tombstone(*scene.repository, pack);
+  scene.prune_for_days(4);
+  Index index(*scene.memory, scene.sealer());
+  for (const auto& file : index.files()) {
+    for (const PackInfo& pack : file->packs()) EXPECT_EQ(scene.count(pack_key(pack.id)), 1u);
+  }
+  EXPECT_EQ(scene.count("trash/"), 0u);
+  scene.expect_whole("after");
+}
+
+// Chunk by chunk, each would cost a page of every index file.
+TEST(Liveness, LocatesAMillionChunksInAFewPassesOverTheIndex) {
+  class CountingStore : public test::HookedStore {
+   public:
+    using HookedStore::HookedStore;
+    Bytes get(std::string_view key, Range range) override {
+      ++gets;
+      return HookedStore::get(key, range);
+    }
+    std::size_t gets = 0;
+  };
+  auto memory = std::make_shared<MemoryStore>();
+  Repository repository = Repository::create(memory, std::nullopt);
+  std::mt19937_64 random(5);
+  std::vector<ChunkId> ids;
+  for (int file = 0; file < 8; ++file) {
+    IndexBuilder builder;
+    std::vector<PackedChunk> chunks;
+    for (int n = 0; n < 125'000; ++n) {
+      ids.push_back(test::random_chunk_id(random));
+      chunks.push_back({ids.back(), static_cast<std::uint32_t>(44 + 100 * n), 84, 84});
+    }
+    PackInfo pack;
+    pack.id = to_hex(test::random_chunk_id(random).digest);
+    pack.bytes = 20 << 20;
+    builder.add(pack, chunks);
+    builder.put(*memory, repository.sealer());
+  }
+  CountingStore counting(memory, [](std::size_t) {});
+  Index index(counting, repository.sealer());
+  Liveness live(index);
+  std::shuffle(ids.begin(), ids.end(), random);
+  ids.pop_back();
+  counting.gets = 0;
+  for (const ChunkId& id : ids) live.add(id);
+  live.finish();
+  // Four passes, 64 pages at once.
+  EXPECT_LE(counting.gets, 4u * 8 * 4);
+  std::uint64_t set = 0;
+  for (std::size_t file = 0; file < index.files().size(); ++file) set += live.of(file).count();
+  EXPECT_EQ(set, ids.size());
+  live.add(test::random_chunk_id(random));
+  EXPECT_FALSE(error_of(Errc::damaged, [&] { live.finish(); }).empty());
+}
+
 // One prune stands still at every of its steps while another one, or days of them, go by.
 TEST(Collector, CollectorsInterleavedAtEveryStepTakeNothing) {
   for (int days = 0; days < 4; ++days) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <queue>
+#include <tuple>
 
 #include "base/byte_reader.h"
 #include "base/error.h"
@@ -285,6 +286,11 @@ std::shared_ptr<const IndexPage> IndexFile::page(std::uint64_t number) const {
   return page;
 }
 
+ChunkPlace IndexFile::at(std::uint64_t number) const {
+  DUCKBACK_ASSERT(number < entries_);
+  return place((*page(number / kPageEntries))[number % kPageEntries]);
+}
+
 void IndexFile::find(
     const ChunkId& id,
     const std::function<void(std::uint64_t number, const ChunkPlace&)>& visit) const {
@@ -345,6 +351,30 @@ class IndexCursor {
   std::vector<IndexPage> fetched_;
 };
 
+void IndexFile::find_all(const std::vector<ChunkId>& ids,
+                         const std::function<void(std::size_t of_ids, std::uint64_t number,
+                                                  const ChunkPlace&)>& visit) const {
+  if (entries_ == 0) return;
+  auto first = std::lower_bound(ids.begin(), ids.end(), page_first_.front());
+  auto end = std::upper_bound(first, ids.end(), last_);
+  if (first == end) return;
+  if (static_cast<std::uint64_t>(end - first) < pages()) {
+    for (auto id = first; id != end; ++id) {
+      find(*id, [&](std::uint64_t number, const ChunkPlace& place) {
+        visit(static_cast<std::size_t>(id - ids.begin()), number, place);
+      });
+    }
+    return;
+  }
+  for (IndexCursor cursor(*this, kPagesAtOnce); cursor.more() && first != end; cursor.next()) {
+    const ChunkId& here = cursor.entry().id;
+    while (first != end && *first < here) ++first;
+    for (auto id = first; id != end && *id == here; ++id) {
+      visit(static_cast<std::size_t>(id - ids.begin()), cursor.number(), cursor.place());
+    }
+  }
+}
+
 void IndexFile::for_each(
     const std::function<void(std::uint64_t number, const ChunkPlace&)>& visit) const {
   for (IndexCursor cursor(*this, kPagesAtOnce); cursor.more(); cursor.next()) {
@@ -362,8 +392,9 @@ void IndexBuilder::add(const PackInfo& pack, const std::vector<PackedChunk>& chu
 
 IndexBuilder::Put IndexBuilder::put(Store& store, const Sealer& sealer,
                                     const std::set<std::string>& superseded) {
-  std::stable_sort(entries_.begin(), entries_.end(), [](const IndexEntry& a, const IndexEntry& b) {
-    return order_of(a) < order_of(b);
+  // Of a chunk that is twice in a pack the first one stays.
+  std::sort(entries_.begin(), entries_.end(), [](const IndexEntry& a, const IndexEntry& b) {
+    return std::tie(a.id, a.pack, a.offset) < std::tie(b.id, b.pack, b.offset);
   });
   entries_.erase(std::unique(entries_.begin(), entries_.end(),
                              [](const IndexEntry& a, const IndexEntry& b) {
@@ -528,17 +559,27 @@ Index::Index(Store& store, const Sealer& sealer, std::set<std::string> absent,
   // one that went for it. Once one shows nothing new, all that was put before is open.
   std::set<std::string> seen;
   std::set<std::string> gone;
+  std::set<std::string> named;  // as superseded
   std::map<std::string, Error> damaged;
   for (;;) {
-    std::vector<std::pair<std::string, std::uint64_t>> fresh;
+    std::vector<ObjectInfo> fresh;
     store_.list("index/", [&](const ObjectInfo& object) {
       std::optional<std::string> id = index_id_of(object.key);
-      if (id && seen.insert(*id).second) fresh.emplace_back(std::move(*id), object.bytes);
+      if (id && seen.insert(*id).second) {
+        fresh.push_back({std::move(*id), object.bytes, object.modified});
+      }
     });
     if (fresh.empty()) break;
-    for (const auto& [id, bytes] : fresh) {
+    // The youngest first: they name many of the others as superseded.
+    std::stable_sort(fresh.begin(), fresh.end(), [](const ObjectInfo& a, const ObjectInfo& b) {
+      return a.modified > b.modified;
+    });
+    for (const auto& [id, bytes, modified] : fresh) {
+      if (named.contains(id)) continue;
       try {
         files_.push_back(std::make_unique<IndexFile>(store_, sealer_, id, bytes, cache_));
+        const std::vector<std::string>& superseded = files_.back()->superseded();
+        named.insert(superseded.begin(), superseded.end());
       } catch (const Error& error) {
         if (error.code() == Errc::damaged) {
           damaged.emplace(id, error);
@@ -550,9 +591,6 @@ Index::Index(Store& store, const Sealer& sealer, std::set<std::string> absent,
       }
     }
   }
-  std::set<std::string> named;
-  for (const auto& file : files_)
-    named.insert(file->superseded().begin(), file->superseded().end());
   for (const std::string& id : named) {
     if (seen.contains(id) && !gone.contains(id)) superseded_.push_back(id);
     damaged.erase(id);
@@ -582,13 +620,25 @@ void Index::largest_first() {
                    [](const auto& a, const auto& b) { return a->entries() > b->entries(); });
 }
 
+std::uint64_t Index::entries() const {
+  std::uint64_t entries = 0;
+  for (const auto& file : files_) entries += file->entries();
+  return entries;
+}
+
 std::optional<ChunkPlace> Index::find(const ChunkId& id) const {
   std::optional<ChunkPlace> found;
-  for (const auto& file : files_) {
-    file->find(id, [&](std::uint64_t, const ChunkPlace& place) {
+  std::size_t hit = last_hit_.load(std::memory_order_relaxed);
+  auto look_in = [&](std::size_t file) {
+    files_[file]->find(id, [&](std::uint64_t, const ChunkPlace& place) {
       if (!found && !absent(place.pack->id)) found = place;
     });
-    if (found) break;
+    if (found) last_hit_.store(file, std::memory_order_relaxed);
+    return found.has_value();
+  };
+  if (hit < files_.size() && look_in(hit)) return found;
+  for (std::size_t file = 0; file < files_.size(); ++file) {
+    if (file != hit && look_in(file)) break;
   }
   return found;
 }

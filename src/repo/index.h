@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -64,9 +65,14 @@ class IndexFile {
   std::uint64_t entries() const { return entries_; }
   const std::vector<PackInfo>& packs() const { return packs_; }
   const std::vector<std::string>& superseded() const { return superseded_; }
+  ChunkPlace at(std::uint64_t number) const;
   // Every entry of `id`; entry numbers count from 0 in the file's order.
   void find(const ChunkId& id,
             const std::function<void(std::uint64_t number, const ChunkPlace&)>& visit) const;
+  // The same for each of `ids`, which ascend: one pass over the pages, where most are needed.
+  void find_all(const std::vector<ChunkId>& ids,
+                const std::function<void(std::size_t of_ids, std::uint64_t number,
+                                         const ChunkPlace&)>& visit) const;
   // All entries, in order.
   void for_each(const std::function<void(std::uint64_t number, const ChunkPlace&)>& visit) const;
 
@@ -99,6 +105,10 @@ class IndexBuilder {
  public:
   void add(const PackInfo& pack, const std::vector<PackedChunk>& chunks);
   std::size_t entries() const { return entries_.size(); }
+  template <class Visit>
+  void for_each_id(Visit visit) const {
+    for (const IndexEntry& entry : entries_) visit(entry.id);
+  }
   struct Put {
     std::string id;
     std::uint64_t bytes = 0;
@@ -133,11 +143,13 @@ class Index {
   Index(Store& store, const Sealer& sealer, std::set<std::string> absent = {},
         const Damaged& damaged = {});
 
-  // Where a chunk is, outside of the absent packs.
+  // Where a chunk is, outside of the absent packs. Fast for chunks of one backup one after the
+  // other.
   std::optional<ChunkPlace> find(const ChunkId& id) const;
   // All places of a chunk, absent packs too.
   std::vector<ChunkPlace> find_all(const ChunkId& id) const;
   const std::vector<std::unique_ptr<IndexFile>>& files() const { return files_; }
+  std::uint64_t entries() const;
   // Objects that an index file named as superseded and that still exist.
   const std::vector<std::string>& superseded() const { return superseded_; }
   bool absent(const std::string& pack_id) const { return absent_.contains(pack_id); }
@@ -152,6 +164,7 @@ class Index {
   const Sealer& sealer_;
   std::shared_ptr<PageCache> cache_;
   std::vector<std::unique_ptr<IndexFile>> files_;    // the largest first
+  mutable std::atomic<std::size_t> last_hit_ = 0;    // the file where find() found something
   std::vector<std::unique_ptr<IndexFile>> retired_;  // superseded since, for places given out
   std::vector<std::string> superseded_;
   std::set<std::string> absent_;
