@@ -78,9 +78,9 @@ class Collector {
     kept_.emplace(index, missing_);
     ChunkReader reader(store_, repository_.sealer(), repository_.namer(), index);
     for (const SnapshotName& name : list_snapshots(store_)) {
-      walked_.insert(name.key);
       std::optional<Snapshot> snapshot = read(name);
       if (!snapshot) continue;
+      walked_.insert(name.key);
       ++report_.snapshots;
       reach(*snapshot, reader, *live_, options_.stop);
     }
@@ -189,6 +189,8 @@ class Collector {
   void copy_live_chunks(const Index& index, const std::vector<PackUse*>& packs) {
     std::set<std::string> absent = marks_.packs();
     absent.insert(missing_.begin(), missing_.end());
+    // What a pack holds that just got its mark is not kept there.
+    absent.insert(newly_marked_.begin(), newly_marked_.end());
     for (const PackUse* pack : packs) absent.insert(pack->info.id);
     Index others(store_, repository_.sealer(), absent);
     ChunkReader reader(store_, repository_.sealer(), repository_.namer(), index);
