@@ -7,7 +7,7 @@
 #include "io/host.h"
 #include "ops/snapshot_sink.h"
 #include "repo/chunk_reader.h"
-#include "repo/mark.h"
+#include "repo/reliance.h"
 #include "repo/session.h"
 
 namespace duckback {
@@ -25,7 +25,10 @@ struct Parent {
 class Backup {
  public:
   Backup(const Repository& repository, const BackupOptions& options)
-      : repository_(repository), options_(options), began_(std::chrono::steady_clock::now()) {
+      : repository_(repository),
+        options_(options),
+        began_(std::chrono::steady_clock::now()),
+        reliance_(repository.store()) {
     source_ = resolve_path(options.source);
     snapshot_.host = host_name();
     snapshot_.named = options.name.has_value();
@@ -59,8 +62,7 @@ class Backup {
     std::optional<SourceLook> look = look_at_source(options_.source);
     if (may_reuse_parent(look)) return reuse_parent(session, began);
 
-    std::set<std::string> marked = list_marks(repository_.store()).packs();
-    Index index(repository_.store(), repository_.sealer(), marked);
+    Index index(repository_.store(), repository_.sealer(), reliance_.absent());
     ChunkReader reader(repository_.store(), repository_.sealer(), repository_.namer(), index);
     ChunkWriter writer(repository_.store(), repository_.sealer(), repository_.namer(), index,
                        options_.compression);
@@ -95,7 +97,7 @@ class Backup {
     result_.details = describe_image(image);
     if (image.header) result_.details.verified = "blocks";
     result_.details.source = look;
-    return commit(session, began, marked, writer.relied_on());
+    return commit(session, began, writer.relied_on());
   }
 
   std::optional<Parent> find_parent() const {
@@ -126,19 +128,12 @@ class Backup {
     snapshot_.added_bytes = snapshot_.added_chunks = 0;
     result_.details = parent_->details;
     result_.untouched = true;
-    return commit(session, began, {}, {});
+    return commit(session, began, {});
   }
 
-  bool commit(Session& session, SystemTime began, const std::set<std::string>& marked_before,
-              const std::set<std::string>& relied_on) {
-    auto marked_since = [&] {
-      std::set<std::string> marked = list_marks(repository_.store()).packs();
-      return std::any_of(marked.begin(), marked.end(), [&](const std::string& pack) {
-        return relied_on.contains(pack) && !marked_before.contains(pack);
-      });
-    };
-    if (!relied_on.empty() && marked_since()) return false;
-    if (parent_ && !still_there(parent_->name)) return false;
+  bool commit(Session& session, SystemTime began, std::set<std::string> relied_on) {
+    reliance_.rely_on(std::move(relied_on), parent_ ? parent_->name.key : "");
+    if (!reliance_.holds()) return false;
     if (session.age() > options_.grace / 2 || !session.exists()) {
       throw Error(Errc::conflict,
                   "the backup of {} took longer than half of prune's grace time ({}), by the "
@@ -152,16 +147,10 @@ class Backup {
     result_.name = name_snapshot(database_id_, snapshot_);
     create_snapshot(repository_.store(), repository_.sealer(), result_.name, snapshot_);
     // A process that stood still just before, for days, or while the clock jumped, made a snapshot
-    // of what is gone. As long as its session is there and sees no mark, nothing is.
-    if (session.exists() && (relied_on.empty() || !marked_since())) return true;
+    // of what is gone. If its session is there, and what it relies on, nothing is.
+    if (session.exists() && reliance_.holds()) return true;
     repository_.store().remove(result_.name.key);
     return false;
-  }
-
-  bool still_there(const SnapshotName& name) const {
-    bool found = false;
-    repository_.store().list(name.key, [&](const ObjectInfo&) { found = true; });
-    return found;
   }
 
   SystemTime time_now() const {
@@ -185,6 +174,7 @@ class Backup {
   std::string database_id_;
   Snapshot snapshot_;
   std::optional<Parent> parent_;
+  Reliance reliance_;
   BackupResult result_;
 };
 
