@@ -159,11 +159,18 @@ class Collector {
 
   // Packs without life get a mark; those with little are put together in new ones first.
   void mark(const Index& index) {
-    std::set<std::string> marked = marks_.packs();
+    std::set<std::string> marked = ids_of(marks_.marks);
+    std::set<std::string> buried = ids_of(marks_.tombstones);
     std::vector<PackUse*> repack;
     std::vector<PackUse*> small;
     for (auto& [id, pack] : packs_) {
-      if (!pack.present || marked.contains(id)) continue;
+      if (!pack.present) continue;
+      if (buried.contains(id) && pack.live_chunks > 0) {
+        // Of a prune that was stopped: no backup looks into it, so what is live moves.
+        repack.push_back(&pack);
+        continue;
+      }
+      if (marked.contains(id)) continue;
       if (!pack.listed && !old(pack.modified)) continue;  // Of a backup that is running.
       if (pack.live_chunks == 0) {
         mark_one(pack);
@@ -258,15 +265,26 @@ class Collector {
     for (const SnapshotName& name : expired_) store_.remove(name.key);
     report_.removed_snapshots = expired_.size();
     if (due.empty()) return;
-    // One that was made, or brought back, since the walk may need what is due.
-    for (const SnapshotName& name : list_snapshots(store_)) {
-      if (walked_.contains(name.key)) continue;
-      report_.waits_for = "a snapshot that was made meanwhile";
+    report_.waits_for = what_came_back();
+    if (report_.waits_for.empty()) {
+      step(fmt::format("removing {} packs", due.size()));
+      remove_packs(due);
+    } else {
       report_.waiting_packs += due.size();
-      return;
     }
-    step(fmt::format("removing {} packs", due.size()));
-    remove_packs(due);
+  }
+
+  // What was made or brought back since the walk may need what is due.
+  std::string what_came_back() const {
+    // An undelete that began after this finds no more in trash than is left; one before it may be
+    // about to bring back what went a moment ago.
+    for (const SessionInfo& session : list_sessions(repository_)) {
+      if (session.what == "undelete" || session.what.empty()) return describe(session);
+    }
+    for (const SnapshotName& name : list_snapshots(store_)) {
+      if (!walked_.contains(name.key)) return "a snapshot that was made meanwhile";
+    }
+    return "";
   }
 
   // Another prune may have rescued a pack since the walk, and what came after relies on it; or a
@@ -299,24 +317,37 @@ class Collector {
     return newest;
   }
 
-  // One that is not younger than the mark: it may rely on the pack. One that began in the future
-  // did so before the clock was set back.
+  // Not younger than `time`; one that began in the future did so before the clock was set back.
+  static bool may_precede(const SessionInfo& session, SystemTime time, SystemTime now) {
+    return session.began <= time || session.began > now;
+  }
+
+  // One that may precede the mark: it may rely on the pack.
   std::string session_that_waits(SystemTime mark) {
     std::vector<SessionInfo> sessions = list_sessions(repository_);
     SystemTime now = session_->now();
     for (const SessionInfo& session : sessions) {
-      if (session.id == session_->id()) continue;
-      if (session.began > mark && session.began <= now) continue;
-      return fmt::format("a {} on {} (pid {}) since {}",
-                         session.what.empty() ? "session" : session.what, session.host, session.pid,
-                         format_utc(session.began));
+      if (session.id != session_->id() && may_precede(session, mark, now)) return describe(session);
     }
     return "";
+  }
+
+  static std::string describe(const SessionInfo& session) {
+    return fmt::format("a {} on {} (pid {}) since {}",
+                       session.what.empty() ? "session" : session.what, session.host, session.pid,
+                       format_utc(session.began));
   }
 
   void remove_packs(const std::vector<std::string>& due) {
     std::set<std::string> gone(due.begin(), due.end());
     for (const std::string& id : due) put_tombstone(repository_, id);
+    // Another prune may have chosen otherwise among packs with the same chunks. Both look only when
+    // their own tombstones are there: so one of two sees those of the other.
+    if (chose_otherwise()) {
+      report_.waits_for = "another prune";
+      report_.waiting_packs += due.size();
+      return;
+    }
     for (const Mark& tombstone : marks_.tombstones) gone.insert(tombstone.pack_id);
     std::vector<const IndexFile*> files;
     // Opened anew: repacking put files since.
@@ -334,6 +365,16 @@ class Collector {
     }
   }
 
+  bool chose_otherwise() const {
+    std::vector<Mark> tombstones = list_marks(store_).tombstones;
+    bool live = std::any_of(tombstones.begin(), tombstones.end(), [&](const Mark& tombstone) {
+      auto pack = packs_.find(tombstone.pack_id);
+      return pack != packs_.end() && pack->second.present && pack->second.live_chunks > 0;
+    });
+    // Without a session of its own none waited for it.
+    return live || !session_->exists();
+  }
+
   void count_removed(const std::string& id) {
     auto pack = packs_.find(id);
     if (pack == packs_.end() || !pack->second.present) return;
@@ -344,6 +385,8 @@ class Collector {
 
   // Few index files, no superseded ones, no tombstones that nothing needs.
   void tidy_index() {
+    std::vector<SessionInfo> sessions = list_sessions(repository_);
+    SystemTime now = session_->now();
     Index index(store_, repository_.sealer());
     std::vector<const IndexFile*> small;
     for (const auto& file : index.files()) {
@@ -364,7 +407,12 @@ class Collector {
       for (const std::string& id : file->superseded()) store_.remove("index/" + id);
     }
     for (const Mark& tombstone : marks_.tombstones) {
-      if (now_ - tombstone.modified >= options_.grace && !listed.contains(tombstone.pack_id)) {
+      // Whoever began before it may still put an index that lists the pack.
+      bool awaited = std::any_of(sessions.begin(), sessions.end(), [&](const SessionInfo& session) {
+        return session.id != session_->id() && may_precede(session, tombstone.modified, now);
+      });
+      if (now_ - tombstone.modified >= options_.grace && !awaited &&
+          !listed.contains(tombstone.pack_id)) {
         remove_tombstone(store_, tombstone.pack_id);
       }
     }
