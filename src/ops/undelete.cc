@@ -31,7 +31,7 @@ std::vector<SnapshotName> undelete(const Repository& repository,
   if (ids.empty()) chosen = names;
   std::vector<SnapshotName> live;
   for (const SnapshotName& name : chosen) {
-    live.push_back(restore_snapshot(repository.store(), name));
+    live.push_back(restore_snapshot(session, name));
   }
   return live;
 }

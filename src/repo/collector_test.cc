@@ -90,6 +90,11 @@ class Scene {
     return name;
   }
 
+  // As `duckback undelete` does it.
+  SnapshotName restore(const SnapshotName& name) const {
+    Session session(*repository, "undelete");
+    return restore_snapshot(session, name);
+  }
   PruneReport prune(PruneOptions options = {}) const { return prune(*repository, options); }
   static PruneReport prune(const Repository& repository, PruneOptions options = {}) {
     options.grace = kGrace;
@@ -265,7 +270,7 @@ TEST(Collector, AForgottenSnapshotCanComeBackUntilItsTimeIsOver) {
   scene.prune();  // marks its packs
   scene.wait(kGrace - 1h);
   scene.prune();
-  SnapshotName back = restore_snapshot(*scene.memory, trashed);
+  SnapshotName back = scene.restore(trashed);
   EXPECT_GT(scene.prune().rescued_packs, 0u);
   scene.prune_for_days(3);
   scene.read(back);
@@ -281,7 +286,7 @@ TEST(Collector, AMarkedPackIsKeptForAForgottenSnapshotWhoseTimeIsNotOver) {
   scene.prune();  // marks
   // Forgotten a second time, a day later.
   scene.wait(kDayAndMore - 1h);
-  SnapshotName again = restore_snapshot(*scene.memory, list_trashed_snapshots(*scene.memory)[0]);
+  SnapshotName again = scene.restore(list_trashed_snapshots(*scene.memory)[0]);
   again = trash_snapshot(*scene.memory, again);
   scene.wait(2h);
   PruneReport report = scene.prune();
@@ -382,7 +387,7 @@ TEST(Collector, ASnapshotThatIsForgottenAndBroughtBackWhilePruneWalksIsNotTakenF
   SnapshotName trashed = trash_snapshot(*scene.memory, name);
   scene.prune();  // marks its packs
   scene.wait(kGrace - 1h);
-  restore_snapshot(*scene.memory, trashed);
+  scene.restore(trashed);
   scene.wait(2h);
   bool met = false;
   auto watched = std::make_shared<test::WatchedStore>(
@@ -392,7 +397,7 @@ TEST(Collector, ASnapshotThatIsForgottenAndBroughtBackWhilePruneWalksIsNotTakenF
           trash_snapshot(*scene.memory, name);
         } else if (met && verb == "list" && key == "trash/snapshots/") {
           for (const SnapshotName& one : list_trashed_snapshots(*scene.memory)) {
-            restore_snapshot(*scene.memory, one);
+            scene.restore(one);
           }
         }
       });
@@ -518,7 +523,7 @@ TEST(Collector, CollectorsInterleavedAtEveryStepTakeNothing) {
   }
 }
 
-// As `duckback undelete` does it: what comes back while its trash goes is not left half alive.
+// What comes back while its trash goes is not left half alive.
 TEST(Collector, AnUndeleteAtAnyStepIsWholeOrNotDone) {
   for (std::size_t step = 0;; ++step) {
     SnapshotName expired;
@@ -529,7 +534,7 @@ TEST(Collector, AnUndeleteAtAnyStepIsWholeOrNotDone) {
       if (number != step) return;
       met = true;
       try {
-        restore_snapshot(*scene.memory, expired);
+        scene.restore(expired);
         done = true;
       } catch (const Error& error) {
         EXPECT_EQ(error.code(), Errc::no_snapshot) << error.what();

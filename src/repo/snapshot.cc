@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "repo/hex.h"
+#include "repo/session.h"
 
 namespace duckback {
 namespace {
@@ -117,12 +118,6 @@ Snapshot from_json(const Json& json) {
 
 std::string label_of(std::string_view key) { return std::string(key.substr(key.rfind('/') + 1)); }
 
-bool exists(Store& store, const std::string& key) {
-  bool found = false;
-  store.list(key, [&](const ObjectInfo& object) { found = found || object.key == key; });
-  return found;
-}
-
 std::optional<Bytes> get_if_there(Store& store, const std::string& key) {
   try {
     return store.get(key);
@@ -198,30 +193,34 @@ SnapshotName trash_snapshot(Store& store, const SnapshotName& name) {
   SnapshotName moved = name;
   moved.key = std::string(kTrash) + name.key.substr(kLive.size());
   moved.trashed = true;
-  store.put(moved.key, store.get(name.key));
+  Bytes bytes = store.get(name.key);
+  store.put(moved.key, bytes);
   store.remove(name.key);
+  // An undelete at the same time may have taken it for what a killed one had left.
+  if (!exists(store, moved.key)) store.put(moved.key, bytes);
   return moved;
 }
 
-SnapshotName restore_snapshot(Store& store, const SnapshotName& name) {
+SnapshotName restore_snapshot(const Session& session, const SnapshotName& name) {
+  Store& store = session.store();
   SnapshotName live = name;
   live.key = std::string(kLive) + name.key.substr(kTrash.size());
   live.trashed = false;
-  // One that is live was walked by every prune.
-  if (exists(store, live.key)) {
-    store.remove(name.key);
-    return live;
-  }
   std::optional<Bytes> bytes = get_if_there(store, name.key);
-  if (bytes) {
+  // One that is live was walked by every prune.
+  bool there = exists(store, live.key);
+  if (bytes && !there) {
     store.put(live.key, *bytes);
-    // A prune removes the trashed one, looks for live ones that it does not know, and only then
-    // removes what they need: so it saw this one, if the trashed one is still there.
-    if (exists(store, name.key)) {
-      store.remove(name.key);
-      return live;
-    }
-    store.remove(live.key);
+    // A prune removes what is in trash, looks for sessions that bring something back, and only then
+    // removes packs: so this one was in trash before that, or is awaited.
+    there = session.exists();
+    if (!there) store.remove(live.key);
+  }
+  if (there) {
+    store.remove(name.key);
+    // Forgotten again at the same time, it must not be gone on both sides.
+    if (bytes && !exists(store, live.key)) store.put(live.key, *bytes);
+    return live;
   }
   throw Error(Errc::no_snapshot, "snapshot {} was pruned meanwhile, for good", name.id);
 }
