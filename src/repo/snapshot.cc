@@ -13,6 +13,7 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr std::size_t kDepthMost = 64;
 constexpr std::size_t kTimeChars = 19;  // "YYYYMMDDTHHMMSSmmmZ"
 constexpr std::string_view kLive = "snapshots/";
 constexpr std::string_view kTrash = "trash/snapshots/";
@@ -81,18 +82,40 @@ ChunkId chunk_id(const Json& hex) {
   return id;
 }
 
+// Not what a number of another kind would be converted to.
+std::uint64_t whole_number(const Json& json, std::uint64_t most) {
+  if (!json.is_number_unsigned() || json.get<std::uint64_t>() > most) {
+    throw Error(Errc::damaged, "a map of impossible size");
+  }
+  return json.get<std::uint64_t>();
+}
+
 MapRef map_ref(const Json& json) {
   MapRef map;
   if (json.contains("root")) map.root = chunk_id(json.at("root"));
-  json.at("levels").get_to(map.levels);
-  json.at("chunk_bytes").get_to(map.chunk_bytes);
-  json.at("bytes").get_to(map.bytes);
-  bool sizes = !map.root || (map.chunk_bytes > 0 && map.chunk_bytes <= kMapChunkBytesMost);
-  if (map.levels > kMapLevelsMost || (map.levels == 0) != !map.root || !sizes ||
-      map.bytes > (std::uint64_t{1} << 60)) {
+  map.levels = static_cast<std::uint32_t>(whole_number(json.at("levels"), kMapLevelsMost));
+  map.chunk_bytes = whole_number(json.at("chunk_bytes"), kMapChunkBytesMost);
+  map.bytes = whole_number(json.at("bytes"), std::uint64_t{1} << 60);
+  if ((map.levels == 0) != !map.root || (map.root && map.chunk_bytes == 0)) {
     throw Error(Errc::damaged, "a map of impossible size");
   }
   return map;
+}
+
+// Counted before it is parsed: what reads and writes nested values calls itself.
+std::size_t depth_of(std::string_view json) {
+  std::size_t depth = 0;
+  std::size_t most = 0;
+  bool in_text = false;
+  for (std::size_t at = 0; at < json.size(); ++at) {
+    char c = json[at];
+    if (c == '"') in_text = !in_text;
+    if (in_text && c == '\\') ++at;
+    if (in_text) continue;
+    if (c == '[' || c == '{') most = std::max(most, ++depth);
+    if ((c == ']' || c == '}') && depth > 0) --depth;
+  }
+  return most;
 }
 
 Snapshot from_json(const Json& json) {
@@ -244,7 +267,9 @@ std::string read_document(Store& store, const Sealer& sealer, std::string_view k
       sealer.reopen(ObjectKind::document, all.first(kObjectHeaderBytes), std::string(key));
   Bytes text = object.open(kObjectHeaderBytes, as_bytes(label_of(key)),
                            all.subspan(kObjectHeaderBytes), key);
-  return std::string(text.begin(), text.end());
+  std::string json(text.begin(), text.end());
+  if (depth_of(json) > kDepthMost) throw Error(Errc::damaged, "{}: it nests too deep", key);
+  return json;
 }
 
 }  // namespace duckback
