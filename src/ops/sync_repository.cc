@@ -23,11 +23,7 @@ struct Pair {
 class Sync {
  public:
   Sync(const Repository& from, const Repository& to, const SyncOptions& options)
-      : from_(from),
-        to_(to),
-        options_(options),
-        index_(from.store(), from.sealer()),
-        reliance_(to.store()) {}
+      : from_(from), to_(to), options_(options), reliance_(to.store()) {}
 
   SyncReport run() {
     if (from_.config().id == to_.config().id) {
@@ -42,7 +38,10 @@ class Sync {
     auto damaged = [this](const SnapshotName&, const Error& error) {
       report_.damaged.push_back(error);
     };
-    for (FoundSnapshot& one : read_snapshots(from_, options_.database, damaged)) {
+    std::vector<FoundSnapshot> all = read_snapshots(from_, options_.database, damaged);
+    // After them, so that what they need is in it.
+    index_.emplace(from_.store(), from_.sealer());
+    for (FoundSnapshot& one : all) {
       std::optional<Pair>& before = newest_[identity_of(one.snapshot)];
       auto found = there.find(one.snapshot.original);
       if (found != there.end()) {
@@ -86,7 +85,7 @@ class Sync {
     Session session(to_, "sync");
     Index index(to_.store(), to_.sealer(), reliance_.absent());
     ChunkWriter writer(to_.store(), to_.sealer(), to_.namer(), index, options_.compression);
-    ChunkReader reader(from_.store(), from_.sealer(), from_.namer(), index_);
+    ChunkReader reader(from_.store(), from_.sealer(), from_.namer(), *index_);
     ChunkReader reader_there(to_.store(), to_.sealer(), to_.namer(), index);
 
     Pair pair{one.snapshot, {}, one.snapshot};
@@ -189,7 +188,7 @@ class Sync {
   const Repository& from_;
   const Repository& to_;
   const SyncOptions& options_;
-  Index index_;                                        // of the source
+  std::optional<Index> index_;                         // of the source
   std::map<std::string, std::optional<Pair>> newest_;  // by database
   Reliance reliance_;                                  // on what is in the target
   SyncReport report_;

@@ -47,6 +47,8 @@ class Collector {
       if (!report_.waits_for.empty()) return report_;
     }
     marks_ = list_marks(store_);
+    // Before the index, so that what they need is in it.
+    read_snapshots();
     Index index(store_, repository_.sealer(), marks_.packs());
     list_packs(index);
     walk(index);
@@ -71,28 +73,35 @@ class Collector {
   // By the store's clock; now: what was there when this run began.
   bool old(SystemTime modified) const { return options_.now || now_ - modified >= grace(); }
 
+  // Those in trash after the others: one that is forgotten meanwhile is among them.
+  void read_snapshots() {
+    step("reading the snapshots");
+    for (const SnapshotName& name : list_snapshots(store_)) {
+      std::optional<Snapshot> snapshot = read(name);
+      if (!snapshot) continue;
+      walked_.insert(name.key);
+      snapshots_.push_back(std::move(*snapshot));
+    }
+    report_.snapshots = snapshots_.size();
+    for (const SnapshotName& name : list_trashed_snapshots(store_)) {
+      if (old(name.modified)) {
+        expired_.push_back(name);
+      } else if (std::optional<Snapshot> snapshot = read(name)) {
+        forgotten_.push_back(std::move(*snapshot));
+      }
+    }
+  }
+
   // What live snapshots reach, and, apart, what forgotten ones do that may still come back.
   void walk(const Index& index) {
     step("walking the snapshots");
     live_.emplace(index, missing_);
     kept_.emplace(index, missing_);
     ChunkReader reader(store_, repository_.sealer(), repository_.namer(), index);
-    for (const SnapshotName& name : list_snapshots(store_)) {
-      std::optional<Snapshot> snapshot = read(name);
-      if (!snapshot) continue;
-      walked_.insert(name.key);
-      ++report_.snapshots;
-      reach(*snapshot, reader, *live_, options_.stop);
-    }
-    for (const SnapshotName& name : list_trashed_snapshots(store_)) {
-      if (old(name.modified)) {
-        expired_.push_back(name);
-        continue;
-      }
-      std::optional<Snapshot> snapshot = read(name);
-      if (!snapshot) continue;
+    for (const Snapshot& snapshot : snapshots_) reach(snapshot, reader, *live_, options_.stop);
+    for (const Snapshot& snapshot : forgotten_) {
       try {
-        reach(*snapshot, reader, *kept_, options_.stop);
+        reach(snapshot, reader, *kept_, options_.stop);
       } catch (const Error& error) {
         // What a forgotten one lacks cannot be lost any more.
         if (error.code() != Errc::damaged) throw;
@@ -102,7 +111,9 @@ class Collector {
 
   std::optional<Snapshot> read(const SnapshotName& name) const {
     try {
-      return read_snapshot(store_, repository_.sealer(), name);
+      Snapshot snapshot = read_snapshot(store_, repository_.sealer(), name);
+      snapshot.details.clear();  // There may be thousands, and this is most of one.
+      return snapshot;
     } catch (const Error& error) {
       if (error.code() == Errc::not_found) return std::nullopt;  // Forgotten meanwhile.
       if (error.code() != Errc::damaged) throw;
@@ -426,7 +437,9 @@ class Collector {
   Marks marks_;
   std::optional<Liveness> live_;
   std::optional<Liveness> kept_;
-  std::set<std::string> walked_;
+  std::vector<Snapshot> snapshots_;
+  std::vector<Snapshot> forgotten_;
+  std::set<std::string> walked_;  // keys of the former
   std::vector<SnapshotName> expired_;
   std::map<std::string, PackUse> packs_;
   std::set<std::string> missing_;  // listed, and not there
