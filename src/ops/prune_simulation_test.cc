@@ -3,6 +3,9 @@
 // it never takes what a snapshot needs"). After every step every snapshot that was made can be
 // given back. DUCKBACK_SIMULATION=SEED[:STEPS] runs one, longer if that is asked for.
 #include <gtest/gtest.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <random>
@@ -16,6 +19,25 @@
 #include "ops/undelete.h"
 #include "test/support/actor.h"
 #include "test/support/repo_scene.h"
+
+namespace {
+
+// While a simulation runs, what it and the repository draw comes from its seed: so the names of
+// packs, which decide among copies, are the same the next time.
+std::mutex random_mutex;
+std::mt19937_64* seeded_random = nullptr;
+
+}  // namespace
+
+extern "C" ssize_t getrandom(void* to, std::size_t count, unsigned int flags) {
+  std::lock_guard lock(random_mutex);
+  if (seeded_random == nullptr) return ::syscall(SYS_getrandom, to, count, flags);
+  auto* bytes = static_cast<std::uint8_t*>(to);
+  for (std::size_t i = 0; i < count; ++i) {
+    bytes[i] = static_cast<std::uint8_t>((*seeded_random)());
+  }
+  return static_cast<ssize_t>(count);
+}
 
 namespace duckback {
 namespace {
@@ -31,17 +53,34 @@ using test::state_of;
 
 class Simulation {
  public:
-  explicit Simulation(std::uint64_t seed) : random_(seed) {
-    Repository::create(other_, std::nullopt);
-    for (Source& source : sources_) change(source);
+  explicit Simulation(std::uint64_t seed) : random_(seed), names_(seed) {
+    std::lock_guard lock(random_mutex);
+    seeded_random = &names_;
+  }
+  ~Simulation() {
+    workers_.clear();
+    std::lock_guard lock(random_mutex);
+    seeded_random = nullptr;
   }
 
   void run(std::size_t steps) {
-    for (std::size_t i = 0; i < steps && !testing::Test::HasFailure(); ++i) {
+    memory_ = std::make_shared<MemoryStore>();
+    Repository::create(memory_, std::nullopt);
+    Repository::create(other_, std::nullopt);
+    repository_.emplace(open(memory_));
+    for (Source& source : sources_) change(source);
+    std::vector<std::string> history;
+    for (step_ = 0; step_ < steps && !testing::Test::HasFailure(); ++step_) {
       log_.clear();
       one_step();
-      if (testing::Test::HasFailure()) ADD_FAILURE() << "at step " << i << ", after " << log_;
-      if (i % 500 == 499) expect_all_given_back();
+      history.push_back(fmt::format("{} {}", step_, log_));
+      if (step_ % 500 == 499) expect_all_given_back();
+    }
+    if (testing::Test::HasFailure()) {
+      std::string last;
+      std::size_t from = history.size() - std::min<std::size_t>(history.size(), kHistory);
+      for (std::size_t i = from; i < history.size(); ++i) last += history[i] + "\n";
+      ADD_FAILURE() << "what went before:\n" << last;
     }
     if (!testing::Test::HasFailure()) end();
   }
@@ -50,17 +89,23 @@ class Simulation {
   std::map<std::string, std::size_t> counts() const { return counts_; }
 
  private:
+  static constexpr std::size_t kHistory = 1500;
+
   struct Source {
     LivingDatabase database{10};
     bool busy = false;
   };
   struct Worker {
     std::string what;
+    std::size_t number = 0;
+    std::size_t sleeps_until = 0;  // a step
     Source* source = nullptr;
     Restored state;  // of the source
     std::unique_ptr<Actor> actor;
     // Of a backup: made, and known to be whole or to be taken back.
     std::string created;
+
+    std::string name() const { return fmt::format("{} {}", what, number); }
   };
   std::size_t up_to(std::size_t most) { return random_() % (most + 1); }
   bool one_in(std::size_t n) { return random_() % n == 0; }
@@ -69,7 +114,7 @@ class Simulation {
   void change(Source& source) {
     for (std::size_t i = up_to(4); i > 0; --i) {
       Bytes payload(64);
-      store_le(payload.data(), up_to(25));
+      store_le(payload.data(), up_to(12));
       source.database.set_block(2 + up_to(7), payload);
     }
     source.database.write(one_in(2));
@@ -79,23 +124,29 @@ class Simulation {
     std::size_t dice = up_to(99);
     if (dice < 4) {
       tick();
-    } else if (dice < 5 && !workers_.empty()) {
+    } else if (dice < 5 && one_in(4) && !workers_.empty()) {
       kill(up_to(workers_.size() - 1));
-    } else if (workers_.empty() || (dice < 12 && workers_.size() < 6)) {
+    } else if (workers_.empty() || (dice < 12 && workers_.size() < 8)) {
       start();
     } else {
-      // The same one for a while, mostly, so that some come to an end while others stand still.
-      if (!one_in(4)) favourite_ = std::min(favourite_, workers_.size() - 1);
-      if (one_in(8) || favourite_ >= workers_.size()) favourite_ = up_to(workers_.size() - 1);
+      // The same one for a while, mostly, so that it comes to an end while others stand still.
+      std::vector<std::size_t> awake;
+      for (std::size_t i = 0; i < workers_.size(); ++i) {
+        if (workers_[i].sleeps_until <= step_) awake.push_back(i);
+      }
+      if (awake.empty()) return start();
+      bool on = std::find(awake.begin(), awake.end(), favourite_) != awake.end();
+      if (!on || one_in(8)) favourite_ = awake[up_to(awake.size() - 1)];
+      if (one_in(80)) workers_[favourite_].sleeps_until = step_ + up_to(1500);
       advance(favourite_);
     }
   }
 
   void tick() {
-    std::chrono::minutes by{1 + up_to(90)};
-    if (one_in(4)) by = 20h + std::chrono::minutes(up_to(600));
-    if (one_in(40)) by = std::chrono::hours(24 * (5 + up_to(40)));
-    if (one_in(40)) by = -by;
+    std::chrono::minutes by{1 + up_to(60)};
+    if (one_in(5)) by = 20h + std::chrono::minutes(up_to(600));
+    if (one_in(60)) by = std::chrono::hours(24 * (2 + up_to(20)));
+    if (one_in(50)) by = -by;
     log_ = fmt::format("{} minutes", by.count());
     memory_->advance_clock(by);
   }
@@ -103,7 +154,7 @@ class Simulation {
   void start() {
     Worker worker;
     std::size_t dice = up_to(99);
-    if (dice < 35) {
+    if (dice < 40) {
       for (Source& source : sources_) {
         if (!source.busy && (worker.source == nullptr || one_in(2))) worker.source = &source;
       }
@@ -112,9 +163,9 @@ class Simulation {
       worker.what = "backup";
       worker.source->busy = true;
       worker.state = state_of(worker.source->database);
-    } else if (dice < 60) {
+    } else if (dice < 62) {
       worker.what = "prune";
-    } else if (dice < 65) {
+    } else if (dice < 67) {
       worker.what = "prune --now";
     } else if (dice < 80) {
       worker.what = "forget";
@@ -129,7 +180,8 @@ class Simulation {
       BackupResult made = back_up_elsewhere();
       known_.emplace(made.snapshot.id, state_of(elsewhere_.database));
     }
-    log_ = worker.what + " starts";
+    worker.number = ++started_;
+    log_ = worker.name() + " starts";
     worker.actor = std::make_unique<Actor>(memory_, body_of(worker));
     workers_.push_back(std::move(worker));
   }
@@ -191,7 +243,7 @@ class Simulation {
       finish(number);
       return;
     }
-    log_ = fmt::format("{}: {} {}", worker.what, call->verb, call->key);
+    log_ = fmt::format("{}: {} {}", worker.name(), call->verb, call->key);
     worker.actor->step();
     if (call->verb == "create" && call->key.starts_with("snapshots/")) {
       learn(call->key, worker);
@@ -207,7 +259,7 @@ class Simulation {
     worker.created = key;
     for (const SnapshotName& name : list_snapshots(*memory_)) {
       if (name.key != key) continue;
-      Snapshot snapshot = read_snapshot(*memory_, repository_.sealer(), name);
+      Snapshot snapshot = read_snapshot(*memory_, repository_->sealer(), name);
       if (worker.what == "backup") known_.emplace(snapshot.id, worker.state);
       pending_.insert(key);
     }
@@ -215,7 +267,7 @@ class Simulation {
 
   void finish(std::size_t number) {
     Worker& worker = workers_[number];
-    log_ = worker.what + " ends";
+    log_ = worker.name() + " ends";
     bool done = true;
     try {
       worker.actor->finish();
@@ -244,7 +296,7 @@ class Simulation {
     if (!worker.created.empty() && pending_.contains(worker.created) && !is_whole(worker.created)) {
       return;
     }
-    log_ = worker.what + " is killed";
+    log_ = worker.name() + " is killed";
     ++counts_["killed"];
     worker.actor->kill();
     retire(number);
@@ -266,7 +318,7 @@ class Simulation {
       if (std::optional<std::string> id = pack_id_of(object.key)) there.insert(*id);
     });
     std::unordered_set<ChunkId> chunks;
-    Index index(*memory_, repository_.sealer());
+    Index index(*memory_, repository_->sealer());
     for (const auto& file : index.files()) {
       file->for_each([&](std::uint64_t, const ChunkPlace& place) {
         if (there.contains(place.pack->id)) chunks.insert(place.chunk.id);
@@ -278,9 +330,9 @@ class Simulation {
   // The chunks it needs; nothing if they are not all there.
   std::optional<std::unordered_set<ChunkId>> walk(const SnapshotName& name) const {
     try {
-      Snapshot snapshot = read_snapshot(*memory_, repository_.sealer(), name);
-      Index index(*memory_, repository_.sealer());
-      ChunkReader reader(*memory_, repository_.sealer(), repository_.namer(), index);
+      Snapshot snapshot = read_snapshot(*memory_, repository_->sealer(), name);
+      Index index(*memory_, repository_->sealer());
+      ChunkReader reader(*memory_, repository_->sealer(), repository_->namer(), index);
       std::unordered_set<ChunkId> chunks{snapshot.head};
       for (const MapRef* map : {&snapshot.file, &snapshot.wal}) {
         walk_map(
@@ -332,12 +384,12 @@ class Simulation {
   }
 
   void expect_all_given_back() {
-    for (const FoundSnapshot& found : read_snapshots(repository_)) {
+    for (const FoundSnapshot& found : read_snapshots(*repository_)) {
       if (pending_.contains(found.name.key)) continue;
       ++counts_["given back"];
       auto known = known_.find(found.snapshot.original);
       ASSERT_NE(known, known_.end());
-      EXPECT_TRUE(give_back(repository_, found.snapshot) == known->second) << found.name.id;
+      EXPECT_TRUE(give_back(*repository_, found.snapshot) == known->second) << found.name.id;
     }
   }
 
@@ -346,11 +398,11 @@ class Simulation {
     while (!workers_.empty() && !testing::Test::HasFailure()) advance(0);
     for (int day = 0; day < 60 && !testing::Test::HasFailure(); ++day) {
       memory_->advance_clock(test::kDayAndMore);
-      test::prune_once(repository_);
+      test::prune_once(*repository_);
     }
     expect_whole();
     expect_all_given_back();
-    for (const CheckFinding& finding : check(repository_, {}).findings) {
+    for (const CheckFinding& finding : check(*repository_, {}).findings) {
       ADD_FAILURE() << finding.object << ": " << finding.text;
     }
     EXPECT_TRUE(keys_of(*memory_, "sessions/").empty());
@@ -358,16 +410,15 @@ class Simulation {
   }
 
   std::mt19937_64 random_;
-  std::shared_ptr<MemoryStore> memory_ = [] {
-    auto memory = std::make_shared<MemoryStore>();
-    Repository::create(memory, std::nullopt);
-    return memory;
-  }();
+  std::mt19937_64 names_;
+  std::shared_ptr<MemoryStore> memory_;
   std::shared_ptr<MemoryStore> other_ = std::make_shared<MemoryStore>();
-  Repository repository_ = open(memory_);
+  std::optional<Repository> repository_;
   Source sources_[4];
   Source elsewhere_;
   std::size_t favourite_ = 0;
+  std::size_t step_ = 0;
+  std::size_t started_ = 0;
   std::string log_;
   std::map<std::string, Restored> known_;                     // by the first id
   std::map<std::string, std::unordered_set<ChunkId>> needs_;  // by id
