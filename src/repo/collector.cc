@@ -79,10 +79,8 @@ class Collector {
     for (const SnapshotName& name : list_snapshots(store_)) {
       std::optional<Snapshot> snapshot = read(name);
       if (!snapshot) continue;
-      walked_.insert(name.key);
-      snapshots_.push_back(std::move(*snapshot));
+      snapshots_.emplace(name.key, std::move(*snapshot));
     }
-    report_.snapshots = snapshots_.size();
     for (const SnapshotName& name : list_trashed_snapshots(store_)) {
       if (old(name.modified)) {
         expired_.push_back(name);
@@ -98,7 +96,16 @@ class Collector {
     live_.emplace(index, missing_);
     kept_.emplace(index, missing_);
     ChunkReader reader(store_, repository_.sealer(), repository_.namer(), index);
-    for (const Snapshot& snapshot : snapshots_) reach(snapshot, reader, *live_, options_.stop);
+    for (const auto& [key, snapshot] : snapshots_) {
+      try {
+        reach(snapshot, reader, *live_, options_.stop);
+        walked_.insert(key);
+      } catch (const Error& error) {
+        // If this run stood still, it may have been forgotten and pruned since it was read.
+        if (error.code() != Errc::damaged || exists(store_, key)) throw;
+      }
+    }
+    report_.snapshots = walked_.size();
     for (const Snapshot& snapshot : forgotten_) {
       try {
         reach(snapshot, reader, *kept_, options_.stop);
@@ -437,9 +444,9 @@ class Collector {
   Marks marks_;
   std::optional<Liveness> live_;
   std::optional<Liveness> kept_;
-  std::vector<Snapshot> snapshots_;
+  std::map<std::string, Snapshot> snapshots_;  // by key
   std::vector<Snapshot> forgotten_;
-  std::set<std::string> walked_;  // keys of the former
+  std::set<std::string> walked_;  // keys
   std::vector<SnapshotName> expired_;
   std::map<std::string, PackUse> packs_;
   std::set<std::string> missing_;  // listed, and not there
