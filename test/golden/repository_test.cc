@@ -149,8 +149,7 @@ TEST_P(GoldenRepository, ItsPasswordCounts) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, GoldenRepository,
-                         testing::Values(Golden{"plain"},
-                                         Golden{"encrypted", "golden"}),
+                         testing::Values(Golden{"plain"}, Golden{"encrypted", "golden"}),
                          [](const auto& set) { return std::string(set.param.name); });
 
 }  // namespace
