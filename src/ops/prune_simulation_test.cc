@@ -247,6 +247,10 @@ class Simulation {
     worker.actor->step();
     if (call->verb == "create" && call->key.starts_with("snapshots/")) {
       learn(call->key, worker);
+    } else if (call->verb == "put" && call->key.starts_with("snapshots/")) {
+      // So does an undelete that stood still for longer than sessions live.
+      worker.created = call->key;
+      pending_.insert(call->key);
     } else if (call->verb == "remove" && call->key == worker.created) {
       worker.created.clear();
       ++counts_["taken back"];

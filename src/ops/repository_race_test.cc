@@ -91,8 +91,10 @@ TEST(Race, AnIndexMadeBeforeAPackWentDoesNotBringItBack) {
     set_all(due.database, 1);
     due.scene.back_up(due.database);
     due.scene.expect_whole(fmt::format("a repair that stood still for {} days", days));
-    due.scene.prune_for_days(3);
+    due.scene.prune_for_days(5);
     due.scene.expect_whole(fmt::format("a repair that stood still for {} days, later", days));
+    EXPECT_TRUE(check(due.scene.repository(), {}).findings.empty()) << "the pack is listed no more";
+    EXPECT_TRUE(keys_of(*due.scene.memory, "trash/").empty());
   }
 }
 

@@ -182,7 +182,12 @@ class Collector {
     std::vector<PackUse*> repack;
     std::vector<PackUse*> small;
     for (auto& [id, pack] : packs_) {
-      if (!pack.present) continue;
+      if (!pack.present) {
+        // An index that was put late lists it again; if nothing needs it, it is as good as removed.
+        bool needed = pack.live_chunks > 0 || kept_packs_.contains(id);
+        if (!needed && !buried.contains(id) && !options_.dry_run) put_tombstone(repository_, id);
+        continue;
+      }
       if (buried.contains(id) && pack.live_chunks > 0) {
         // Of a prune that was stopped: no backup looks into it, so what is live moves.
         repack.push_back(&pack);
@@ -401,19 +406,39 @@ class Collector {
     pack->second.info.bytes = pack->second.live_bytes = 0;
   }
 
+  // What an index that was put late may list again, though it is not there and nothing needs it.
+  std::set<std::string> removed_for_long() const {
+    std::set<std::string> gone;
+    for (const Mark& tombstone : marks_.tombstones) {
+      auto pack = packs_.find(tombstone.pack_id);
+      if (pack == packs_.end() || pack->second.present || pack->second.live_chunks > 0) continue;
+      if (now_ - tombstone.modified >= options_.grace) gone.insert(tombstone.pack_id);
+    }
+    return gone;
+  }
+
   // Few index files, no superseded ones, no tombstones that nothing needs.
   void tidy_index() {
     std::vector<SessionInfo> sessions = list_sessions(repository_);
     SystemTime now = session_->now();
     Index index(store_, repository_.sealer());
+    std::vector<const IndexFile*> outdated;
     std::vector<const IndexFile*> small;
+    std::set<std::string> gone = removed_for_long();
     for (const auto& file : index.files()) {
-      if (file->entries() < kIndexEntriesMost / 2) small.push_back(file.get());
+      bool lists = std::any_of(file->packs().begin(), file->packs().end(),
+                               [&](const PackInfo& pack) { return gone.contains(pack.id); });
+      if (lists) {
+        outdated.push_back(file.get());
+      } else if (file->entries() < kIndexEntriesMost / 2) {
+        small.push_back(file.get());
+      }
     }
     std::set<std::string> listed;
     for (const auto& file : index.files()) {
       for (const PackInfo& pack : file->packs()) listed.insert(pack.id);
     }
+    if (!outdated.empty()) merge_indexes(store_, repository_.sealer(), outdated, gone);
     if (small.size() > kIndexFilesMost) merge_indexes(store_, repository_.sealer(), small);
     // A reader that began before they were superseded may still need them.
     std::map<std::string, SystemTime> modified;
