@@ -9,6 +9,7 @@
 #include "ops/rewrite_snapshot.h"
 #include "ops/undelete.h"
 #include "test/support/actor.h"
+#include "test/support/error_of.h"
 #include "test/support/repo_scene.h"
 
 namespace duckback {
@@ -292,6 +293,18 @@ TEST(Race, TwoWhoTagTheSameSnapshotLoseNone) {
     if (ended || testing::Test::HasFailure()) break;
   }
   EXPECT_TRUE(refused);
+}
+
+TEST(Race, WhatAForgetThatStoodStillPutsIntoTrashWithoutItsPacksStaysThere) {
+  Due due;
+  Bytes bytes = due.scene.memory->get("trash/" + due.old.key);
+  due.scene.prune_for_days(1);
+  ASSERT_FALSE(is_trashed(due.scene, due.old));
+  due.scene.memory->put("trash/" + due.old.key, bytes);
+  test::error_of(Errc::damaged, [&] { undelete(due.scene.repository(), {due.old.id}); });
+  EXPECT_FALSE(is_live(due.scene, due.old));
+  due.scene.prune_for_days(3);
+  EXPECT_TRUE(keys_of(*due.scene.memory, "trash/").empty());
 }
 
 // The parent came back before its packs lost their mark, so the mark is older than the backup, and
