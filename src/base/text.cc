@@ -95,7 +95,9 @@ SystemTime parse_utc(std::string_view text) {
       ms = ms * 10 + (*end - '0');
     if (digits != 3) end = nullptr;
   }
-  if (end == nullptr || std::string_view(end) != "Z") {
+  // Years beyond are more nanoseconds than a SystemTime has.
+  bool possible = parts.tm_year + 1900 >= 1900 && parts.tm_year + 1900 <= 2261;
+  if (end == nullptr || copy.c_str() + copy.size() - 1 != end || *end != 'Z' || !possible) {
     throw Error(Errc::invalid, "'{}' is not a UTC time like 2026-11-22T10:00:00Z", text);
   }
   return std::chrono::system_clock::from_time_t(timegm(&parts)) + std::chrono::milliseconds(ms);

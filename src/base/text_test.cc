@@ -48,7 +48,8 @@ TEST(Text, UtcTimesReadBackAsTheyWereWritten) {
 
 TEST(Text, WhatIsNoUtcTimeIsInvalid) {
   for (const char* text : {"", "yesterday", "2026-11-22", "2026-11-22T23:45:01",
-                           "2026-13-01T00:00:00Z", "2026-11-22T23:45:01Z "}) {
+                           "2026-13-01T00:00:00Z", "2026-11-22T23:45:01Z ", "2262-11-22T23:45:01Z",
+                           "9999-11-22T23:45:01Z", "0001-11-22T23:45:01Z"}) {
     try {
       parse_utc(text);
       FAIL() << text;

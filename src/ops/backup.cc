@@ -9,7 +9,7 @@
 #include "ops/snapshot_sink.h"
 #include "repo/chunk_reader.h"
 #include "repo/index_upkeep.h"
-#include "repo/mark.h"
+#include "repo/reliance.h"
 #include "repo/session.h"
 
 namespace duckback {
@@ -17,8 +17,6 @@ namespace {
 
 constexpr int kTries = 3;
 constexpr std::string_view kUnproven = "the snapshot was made, but could not be verified";
-// Packs that are asked for one by one; more are seen in a listing of all.
-constexpr std::size_t kPacksAskedFor = 32;
 
 // The newest snapshot of the same database, to compare with.
 struct Parent {
@@ -30,7 +28,10 @@ struct Parent {
 class Backup {
  public:
   Backup(const Repository& repository, const BackupOptions& options)
-      : repository_(repository), options_(options), began_(std::chrono::steady_clock::now()) {
+      : repository_(repository),
+        options_(options),
+        began_(std::chrono::steady_clock::now()),
+        reliance_(repository.store()) {
     source_ = resolve_path(options.source);
     snapshot_.host = host_name();
     snapshot_.named = options.name.has_value();
@@ -67,10 +68,7 @@ class Backup {
     std::optional<SourceLook> look = look_at_source(options_.source);
     if (may_reuse_parent(look)) return reuse_parent(session, began);
 
-    std::set<std::string> marked = list_marks(repository_.store()).packs();
-    std::set<std::string> absent = marked;
-    absent.insert(lost_packs_.begin(), lost_packs_.end());
-    Index index(repository_.store(), repository_.sealer(), absent);
+    Index index(repository_.store(), repository_.sealer(), reliance_.absent());
     ChunkReader reader(repository_.store(), repository_.sealer(), repository_.namer(), index);
     ChunkWriter writer(repository_.store(), repository_.sealer(), repository_.namer(), index,
                        options_.compression);
@@ -111,17 +109,15 @@ class Backup {
     tidy_ = levels_are_full(index);
     if (has_bytes_of_parent()) inherit_proof();
     verify(session);
-    return commit(session, began, marked, writer.relied_on());
+    return commit(session, began, writer.relied_on());
   }
 
   // The snapshot is there: what goes wrong here is no more than a warning.
   void tidy_index(Session& session) {
     try {
       Store& store = repository_.store();
-      std::set<std::string> removed;
-      for (const Mark& tombstone : list_marks(store).tombstones) removed.insert(tombstone.pack_id);
       Index index(store, repository_.sealer());
-      merge_levels(store, repository_.sealer(), index, removed);
+      merge_levels(store, repository_.sealer(), index);
       remove_superseded(store, index, session.began() - options_.grace);
     } catch (const Error& error) {
       result_.warnings.push_back(
@@ -158,7 +154,7 @@ class Backup {
     result_.details = parent_->details;
     result_.untouched = true;
     verify(session);
-    return commit(session, began, {}, {});
+    return commit(session, began, {});
   }
 
   bool has_bytes_of_parent() const {
@@ -290,17 +286,9 @@ class Backup {
         error.within("the snapshot was made, but failed its verification and is marked so");
   }
 
-  bool commit(Session& session, SystemTime began, const std::set<std::string>& marked_before,
-              const std::set<std::string>& relied_on) {
-    auto marked_since = [&] {
-      std::set<std::string> marked = list_marks(repository_.store()).packs();
-      return std::any_of(marked.begin(), marked.end(), [&](const std::string& pack) {
-        return relied_on.contains(pack) && !marked_before.contains(pack);
-      });
-    };
-    if (!relied_on.empty() && marked_since()) return false;
-    if (lacks_any(relied_on)) return false;
-    if (parent_ && !still_there(parent_->name)) return false;
+  bool commit(Session& session, SystemTime began, std::set<std::string> relied_on) {
+    reliance_.rely_on(std::move(relied_on), parent_ ? parent_->name.key : "");
+    if (!reliance_.holds()) return false;
     if (session.age() > options_.grace / 2 || !session.exists()) {
       throw Error(Errc::conflict,
                   "the backup of {} took longer than half of prune's grace time ({}), by the "
@@ -314,36 +302,10 @@ class Backup {
     result_.name = name_snapshot(database_id_, snapshot_);
     create_snapshot(repository_.store(), repository_.sealer(), result_.name, snapshot_);
     // A process that stood still just before, for days, or while the clock jumped, made a snapshot
-    // of what is gone. As long as its session is there and sees no mark, nothing is.
-    if (session.exists() && (relied_on.empty() || !marked_since())) return true;
+    // of what is gone. If its session is there, and what it relies on, nothing is.
+    if (session.exists() && reliance_.holds()) return true;
     repository_.store().remove(result_.name.key);
     return false;
-  }
-
-  // An index may list a pack that is gone: one that was put, days late, by a process that stood
-  // still while prune removed the pack and forgot it.
-  bool lacks_any(const std::set<std::string>& packs) {
-    std::set<std::string> lacking;
-    if (packs.size() > kPacksAskedFor) {
-      lacking = packs;
-      repository_.store().list("packs/", [&](const ObjectInfo& object) {
-        if (std::optional<std::string> id = pack_id_of(object.key)) lacking.erase(*id);
-      });
-    } else {
-      for (const std::string& pack : packs) {
-        if (!there(pack_key(pack))) lacking.insert(pack);
-      }
-    }
-    lost_packs_.insert(lacking.begin(), lacking.end());
-    return !lacking.empty();
-  }
-
-  bool still_there(const SnapshotName& name) const { return there(name.key); }
-
-  bool there(const std::string& key) const {
-    bool found = false;
-    repository_.store().list(key, [&](const ObjectInfo& object) { found |= object.key == key; });
-    return found;
   }
 
   SystemTime time_now() const {
@@ -368,7 +330,7 @@ class Backup {
   std::string library_version_;  // of the DuckDB to verify with
   Snapshot snapshot_;
   std::optional<Parent> parent_;
-  std::set<std::string> lost_packs_;  // that an index lists, and that are not there
+  Reliance reliance_;
   bool tidy_ = false;
   BackupResult result_;
 };

@@ -2,115 +2,26 @@
 // and what a crash leaves", "Prune, and why it never takes what a snapshot needs").
 #include <gtest/gtest.h>
 
-#include "repo/collector.h"
-#include "repo/mark.h"
-#include "store/faulty_store.h"
+#include "ops/undelete.h"
 #include "test/support/hooked_store.h"
-#include "test/support/test_repository.h"
+#include "test/support/repo_scene.h"
 
 namespace duckback {
 namespace {
 
 using namespace std::chrono_literals;
 using test::back_up;
+using test::expect_recovers;
 using test::give_back;
+using test::kDayAndMore;
 using test::keys_of;
+using test::kill_everywhere;
 using test::LivingDatabase;
+using test::open;
+using test::prune_once;
 using test::Restored;
+using test::Scene;
 using test::state_of;
-
-constexpr std::chrono::hours kDayAndMore = 25h;
-
-PruneReport prune_once(const Repository& repository) {
-  PruneOptions options;
-  options.grace = kPruneGrace;
-  return prune(repository, options);
-}
-
-Repository open(std::shared_ptr<Store> store) {
-  return Repository::open(std::move(store), std::nullopt);
-}
-
-// A repository with what every snapshot of it must give back.
-struct Scene {
-  std::shared_ptr<MemoryStore> memory = std::make_shared<MemoryStore>();
-  std::map<std::string, Restored> states;  // by the snapshot's id
-
-  Scene() { Repository::create(memory, std::nullopt); }
-  Scene copy() const {
-    Scene other(*this);
-    other.memory = std::make_shared<MemoryStore>(*memory);
-    return other;
-  }
-  Repository repository() const { return open(memory); }
-
-  SnapshotName back_up(const LivingDatabase& database) {
-    BackupResult result = test::back_up(repository(), database);
-    states[result.snapshot.id] = state_of(database);
-    return result.name;
-  }
-  void forget(const SnapshotName& name) const { trash_snapshot(*memory, name); }
-  void wait(std::chrono::milliseconds time) const { memory->advance_clock(time); }
-  void prune_for_days(int days) const {
-    for (int i = 0; i < days; ++i) {
-      wait(kDayAndMore);
-      prune_once(repository());
-    }
-  }
-
-  // Every snapshot that is listed gives back what it must.
-  void expect_whole(const std::string& when) const {
-    Repository repository = this->repository();
-    for (const FoundSnapshot& found : read_snapshots(repository)) {
-      SCOPED_TRACE(when + ", snapshot " + found.name.id);
-      try {
-        EXPECT_TRUE(give_back(repository, found.snapshot) == states.at(found.name.id));
-      } catch (const Error& error) {
-        ADD_FAILURE() << error.what();
-      }
-    }
-  }
-  std::size_t snapshots() const { return list_snapshots(*memory).size(); }
-};
-
-bool runs_to_end(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const DyingStore::Dead&) {
-    return false;
-  }
-  return true;
-}
-
-// Kills `operation` at every mutation, lost or done without answer; `after` looks at what is left.
-void kill_everywhere(const Scene& base, const std::function<void(const Repository&)>& operation,
-                     const std::function<void(Scene&, const std::string& when)>& after) {
-  for (bool unacknowledged : {false, true}) {
-    for (std::size_t step = 0;; ++step) {
-      Scene scene = base.copy();
-      auto dying = std::make_shared<DyingStore>(*scene.memory, step, unacknowledged);
-      bool finished = runs_to_end([&] { operation(open(dying)); });
-      after(scene,
-            fmt::format("killed at mutation {}{}", step, unacknowledged ? ", which was done" : ""));
-      if (finished) {
-        EXPECT_GT(step, 0u);
-        break;
-      }
-      if (testing::Test::HasFailure()) return;
-    }
-  }
-}
-
-// The next runs succeed, and in the end nothing is left of what was killed.
-void expect_recovers(Scene& scene, const LivingDatabase& database, const std::string& when) {
-  scene.expect_whole(when);
-  scene.back_up(database);
-  scene.expect_whole(when + ", after the next backup");
-  scene.prune_for_days(10);
-  scene.expect_whole(when + ", ten days later");
-  EXPECT_TRUE(keys_of(*scene.memory, "sessions/").empty()) << when;
-  EXPECT_TRUE(keys_of(*scene.memory, "trash/").empty()) << when;
-}
 
 // Packs that are due, a snapshot forgotten yesterday, a pack with little life, a young mark.
 Scene busy_scene(LivingDatabase& database) {
@@ -203,7 +114,7 @@ TEST(Crash, AForgetKilledAnywhereLeavesTheSnapshotOnOneSideOrBoth) {
         EXPECT_GE(live + trashed, 1u) << when;
         if (live == 1) trash_snapshot(*scene.memory, first);
         SnapshotName there = list_trashed_snapshots(*scene.memory).at(0);
-        restore_snapshot(*scene.memory, there);
+        undelete(scene.repository(), {there.id});
         expect_recovers(scene, database, when);
         EXPECT_EQ(scene.snapshots(), 3u);
       });
@@ -219,11 +130,11 @@ TEST(Crash, AnUndeleteKilledAnywhereLeavesTheSnapshotOnOneSideOrBoth) {
   SnapshotName trashed = trash_snapshot(*base.memory, first);
   prune_once(base.repository());
   kill_everywhere(
-      base, [&](const Repository& repository) { restore_snapshot(repository.store(), trashed); },
+      base, [&](const Repository& repository) { undelete(repository, {trashed.id}); },
       [&](Scene& scene, const std::string& when) {
         std::vector<SnapshotName> there = list_trashed_snapshots(*scene.memory);
         EXPECT_GE(scene.snapshots() - 1 + there.size(), 1u) << when;
-        if (!there.empty()) restore_snapshot(*scene.memory, there[0]);
+        if (!there.empty()) undelete(scene.repository(), {there[0].id});
         expect_recovers(scene, database, when);
         EXPECT_EQ(scene.snapshots(), 3u);
       });
@@ -247,7 +158,7 @@ const std::vector<Event>& events() {
        [](const Scene& scene, const SnapshotName& parent) {
          SnapshotName trashed = trash_snapshot(*scene.memory, parent);
          prune_once(scene.repository());
-         restore_snapshot(*scene.memory, trashed);
+         undelete(scene.repository(), {trashed.id});
        }},
       {"ten hours and a prune",
        [](const Scene& scene, const SnapshotName&) {

@@ -200,7 +200,11 @@ TEST_F(Backup, ABlockWithTheChecksumOfTheOldOneIsStoredAnew) {
 TEST_F(Backup, ManyThreadsStoreTheSameChunksAsOne) {
   auto other = std::make_shared<MemoryStore>(*store);  // the same secret
   Repository twin = Repository::open(other, std::nullopt);
-  LivingDatabase database(600);
+  LivingDatabase database(4000);
+  // Equal blocks too, far apart, so that two threads meet over one chunk.
+  for (std::uint64_t id = 100; id < 4000; ++id) {
+    if (id % 3 != 0) database.set_block(id, Bytes(64, static_cast<std::uint8_t>(id % 5 + 1)));
+  }
   database.set_wal(WalBuilder().insert(2'500'000).flush().bytes());
   database.write();
   BackupResult one = back_up(repository, database, 1);
@@ -211,6 +215,16 @@ TEST_F(Backup, ManyThreadsStoreTheSameChunksAsOne) {
   EXPECT_EQ(one.snapshot.file, four.snapshot.file);
   EXPECT_EQ(one.snapshot.wal, four.snapshot.wal);
   EXPECT_EQ(one.snapshot.head, four.snapshot.head);
+  EXPECT_EQ(one.snapshot.added_chunks, four.snapshot.added_chunks);
+  for (const Repository* each : {&repository, &twin}) {
+    std::size_t stored = 0;
+    each->store().list("packs/", [&](const ObjectInfo& object) {
+      stored +=
+          read_pack_directory(each->store(), each->sealer(), *pack_id_of(object.key), object.bytes)
+              .chunks.size();
+    });
+    EXPECT_EQ(stored, one.snapshot.added_chunks) << "a chunk is stored twice";
+  }
 }
 
 TEST_F(Backup, AnEncryptedRepositoryShowsNothingAndGivesAllBack) {

@@ -111,7 +111,13 @@ class Check {
         if (is_hex(id, 32)) ids.insert(id);
       });
     }
-    for (const std::string& id : ids) check_pair("key", "keys/" + id, "keys-copy/" + id);
+    for (const std::string& id : ids) {
+      if (is_key_of_another(store_, repository_.config().id, id)) {
+        report_.notes.push_back(fmt::format("keys/{} is of an init that was killed", id));
+      } else {
+        check_pair("key", "keys/" + id, "keys-copy/" + id);
+      }
+    }
   }
 
   void check_pair(std::string_view kind, const std::string& object, const std::string& copy) {

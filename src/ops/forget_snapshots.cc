@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "repo/session.h"
 
 namespace duckback {
 namespace {
@@ -103,6 +104,7 @@ ForgetSnapshotsReport forget_snapshots(const Repository& repository,
     report.decisions.emplace_back().found = std::move(one);
   }
   std::vector<Verdict> verdicts = apply_policy(options.policy, items, options.now);
+  std::optional<Session> session;
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     SnapshotDecision& decision = report.decisions[i];
     decision.keep = verdicts[i].keep;
@@ -113,6 +115,7 @@ ForgetSnapshotsReport forget_snapshots(const Repository& repository,
       decision.keep = true;
     }
     if (decision.keep || options.dry_run) continue;
+    if (!session) session.emplace(repository, "forget");
     try {
       trash(repository.store(), decision.found.name);
       decision.removed = true;
@@ -146,6 +149,7 @@ std::vector<SnapshotName> forget_snapshots(const Repository& repository,
     chosen.push_back(name);
   }
   if (!dry_run) {
+    Session session(repository, "forget");
     for (const SnapshotName& name : chosen) trash(repository.store(), name);
   }
   return chosen;

@@ -58,6 +58,14 @@ TEST(Retention, DailyKeepsTheNewestOfEachDayAndCountsOnlyDaysThatHaveOne) {
               ElementsAre("2026-11-10T23:59:59Z", "2026-11-20T10:00:00Z"));
 }
 
+TEST(Retention, TheLastDayOfALeapYearIsNotTheFirstOfTheNext) {
+  std::vector<RetentionItem> items = {{"old", "a", parse_utc("2024-12-31T12:00:00Z")},
+                                      {"new", "a", parse_utc("2025-01-01T12:00:00Z")}};
+  std::vector<Verdict> verdicts = apply_policy({.daily = 7}, items, kNow);
+  EXPECT_THAT(verdicts[0].reasons, ElementsAre("daily"));
+  EXPECT_THAT(verdicts[1].reasons, ElementsAre("daily"));
+}
+
 TEST(Retention, RulesAreJoinedByOr) {
   test::TimeZone zone(test::kUtc);
   auto items = items_at({"2024-06-01T10:00:00Z", "2025-06-01T10:00:00Z", "2026-06-01T10:00:00Z",

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "repo/chunk_reader.h"
 #include "repo/chunk_writer.h"
-#include "repo/mark.h"
+#include "repo/reliance.h"
 #include "repo/session.h"
 
 namespace duckback {
@@ -23,7 +23,7 @@ struct Pair {
 class Sync {
  public:
   Sync(const Repository& from, const Repository& to, const SyncOptions& options)
-      : from_(from), to_(to), options_(options), index_(from.store(), from.sealer()) {}
+      : from_(from), to_(to), options_(options), reliance_(to.store()) {}
 
   SyncReport run() {
     if (from_.config().id == to_.config().id) {
@@ -38,7 +38,10 @@ class Sync {
     auto damaged = [this](const SnapshotName&, const Error& error) {
       report_.damaged.push_back(error);
     };
-    for (FoundSnapshot& one : read_snapshots(from_, options_.database, damaged)) {
+    std::vector<FoundSnapshot> all = read_snapshots(from_, options_.database, damaged);
+    // After them, so that what they need is in it.
+    index_.emplace(from_.store(), from_.sealer());
+    for (FoundSnapshot& one : all) {
       std::optional<Pair>& before = newest_[identity_of(one.snapshot)];
       auto found = there.find(one.snapshot.original);
       if (found != there.end()) {
@@ -55,7 +58,7 @@ class Sync {
                                   one.snapshot.database, format_utc(one.snapshot.time)));
       }
       try {
-        before = copy(one, before);
+        before = copy_again(one, before);
       } catch (const Error& error) {
         if (error.code() != Errc::damaged) throw;
         report_.damaged.push_back(
@@ -66,12 +69,23 @@ class Sync {
   }
 
  private:
+  // Again for packs that were found lost: their chunks are stored anew.
+  Pair copy_again(const FoundSnapshot& one, const std::optional<Pair>& before) {
+    for (;;) {
+      std::size_t lost = reliance_.lost();
+      try {
+        return copy(one, before);
+      } catch (const Error& error) {
+        if (error.code() != Errc::conflict || reliance_.lost() == lost) throw;
+      }
+    }
+  }
+
   Pair copy(const FoundSnapshot& one, const std::optional<Pair>& before) {
     Session session(to_, "sync");
-    std::set<std::string> marked = list_marks(to_.store()).packs();
-    Index index(to_.store(), to_.sealer(), marked);
+    Index index(to_.store(), to_.sealer(), reliance_.absent());
     ChunkWriter writer(to_.store(), to_.sealer(), to_.namer(), index, options_.compression);
-    ChunkReader reader(from_.store(), from_.sealer(), from_.namer(), index_);
+    ChunkReader reader(from_.store(), from_.sealer(), from_.namer(), *index_);
     ChunkReader reader_there(to_.store(), to_.sealer(), to_.namer(), index);
 
     Pair pair{one.snapshot, {}, one.snapshot};
@@ -91,7 +105,8 @@ class Sync {
     snapshot.added_bytes = writer.stats().stored_bytes;
     snapshot.added_chunks = writer.stats().chunks;
     snapshot.parent = before ? before->to.id : "";
-    commit(session, marked, writer.relied_on(), before, pair);
+    reliance_.rely_on(writer.relied_on(), before ? before->to_name.key : "");
+    commit(session, pair);
     report_.added_bytes += snapshot.added_bytes;
     report_.copied.push_back({pair.to_name, snapshot, one.details});
     return pair;
@@ -149,22 +164,14 @@ class Sync {
   }
 
   // As a backup does it (docs/format.md, "A backup").
-  void commit(Session& session, const std::set<std::string>& marked,
-              const std::set<std::string>& relied_on, const std::optional<Pair>& before,
-              Pair& pair) const {
-    auto marked_since = [&] {
-      std::set<std::string> now = list_marks(to_.store()).packs();
-      return std::any_of(now.begin(), now.end(), [&](const std::string& pack) {
-        return relied_on.contains(pack) && !marked.contains(pack);
-      });
-    };
+  void commit(Session& session, Pair& pair) {
     auto changed = [&] {
       return Error(Errc::conflict,
                    "{} was pruned, or snapshots in it were forgotten, while one was copied to it; "
                    "run it again, and it goes on where it was",
                    to_.store().name());
     };
-    if ((before && !is_there(before->to_name.key)) || marked_since()) throw changed();
+    if (!reliance_.holds()) throw changed();
     if (session.age() > options_.grace / 2 || !session.exists()) {
       throw Error(Errc::conflict,
                   "copying one snapshot took longer than half of prune's grace time ({}), by the "
@@ -173,22 +180,17 @@ class Sync {
     }
     pair.to_name = name_snapshot(to_.namer().database_id(identity_of(pair.to)), pair.to);
     create_snapshot(to_.store(), to_.sealer(), pair.to_name, pair.to);
-    if (session.exists() && !marked_since()) return;
+    if (session.exists() && reliance_.holds()) return;
     to_.store().remove(pair.to_name.key);
     throw changed();
-  }
-
-  bool is_there(const std::string& key) const {
-    bool found = false;
-    to_.store().list(key, [&](const ObjectInfo& object) { found = found || object.key == key; });
-    return found;
   }
 
   const Repository& from_;
   const Repository& to_;
   const SyncOptions& options_;
-  Index index_;                                        // of the source
+  std::optional<Index> index_;                         // of the source
   std::map<std::string, std::optional<Pair>> newest_;  // by database
+  Reliance reliance_;                                  // on what is in the target
   SyncReport report_;
 };
 

@@ -1,9 +1,51 @@
 #include "ops/undelete.h"
 
 #include "base/error.h"
+#include "repo/chunk_reader.h"
 #include "repo/session.h"
 
 namespace duckback {
+namespace {
+
+// Packs that an index lists and that are not there.
+std::set<std::string> missing_packs(const Repository& repository) {
+  std::set<std::string> missing;
+  Index index(repository.store(), repository.sealer());
+  for (const auto& file : index.files()) {
+    for (const PackInfo& pack : file->packs()) missing.insert(pack.id);
+  }
+  repository.store().list("packs/", [&](const ObjectInfo& object) {
+    if (std::optional<std::string> id = pack_id_of(object.key)) missing.erase(*id);
+  });
+  return missing;
+}
+
+// A forget that stood still for days puts into trash what a prune has taken the packs of.
+void check_whole(const Repository& repository, const SnapshotName& name) {
+  Snapshot snapshot = read_snapshot(repository.store(), repository.sealer(), name);
+  Index index(repository.store(), repository.sealer(), missing_packs(repository));
+  ChunkReader reader(repository.store(), repository.sealer(), repository.namer(), index);
+  std::set<ChunkId> nodes;
+  auto need = [&](const ChunkId& id) {
+    if (index.find(id)) return;
+    throw Error(Errc::damaged, "snapshot {} cannot come back: chunk {} of it is gone",
+                name.id.substr(0, 8), id.hex());
+  };
+  need(snapshot.head);
+  for (const MapRef* map : {&snapshot.file, &snapshot.wal}) {
+    walk_map(
+        *map, [&](const ChunkId& id) { return reader.read(id); },
+        [&](const ChunkId& node, std::uint32_t) {
+          need(node);
+          return nodes.insert(node).second;
+        },
+        [&](std::uint64_t, const ChunkId&, const MapLeaf& leaf) {
+          leaf.for_each([&](std::size_t, const MapEntry& entry) { need(entry.chunk); });
+        });
+  }
+}
+
+}  // namespace
 
 std::vector<TrashedSnapshot> list_trash(const Repository& repository) {
   std::vector<TrashedSnapshot> trash;
@@ -31,7 +73,12 @@ std::vector<SnapshotName> undelete(const Repository& repository,
   if (ids.empty()) chosen = names;
   std::vector<SnapshotName> live;
   for (const SnapshotName& name : chosen) {
-    live.push_back(restore_snapshot(repository.store(), name));
+    try {
+      check_whole(repository, name);
+    } catch (const Error& error) {
+      if (error.code() != Errc::not_found) throw;  // Pruned meanwhile: said below.
+    }
+    live.push_back(restore_snapshot(session, name));
   }
   return live;
 }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "repo/chunk_reader.h"
 #include "store/memory_store.h"
 #include "test/support/repo_objects.h"
@@ -28,6 +30,37 @@ TEST(ChunkWriter, BeginsANewPackWhenOneHasAsManyChunksAsItMay) {
   for (std::size_t i : {std::size_t{0}, kPackChunksMost - 1, kPackChunksMost, ids.size() - 1}) {
     EXPECT_EQ(load_le<std::size_t>(reader.read(ids[i]).data()), i);
   }
+}
+
+TEST(ChunkWriter, WhatManyThreadsPutAtOnceIsStoredOnce) {
+  MemoryStore store;
+  Sealer sealer(test::kRepository, std::nullopt);
+  Namer namer(test::a_secret());
+  Index nothing(store, sealer);
+  ChunkWriter writer(store, sealer, namer, nothing, Compression::off);
+  constexpr std::uint64_t kChunks = 100'000;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    // In the same order, so that they meet over every chunk.
+    threads.emplace_back([&] {
+      for (std::uint64_t n = 0; n < kChunks; ++n) {
+        std::uint8_t bytes[8];
+        store_le(bytes, n);
+        ChunkId id;
+        store_le(id.digest.data(), n);
+        writer.put(id, bytes, ObjectKind::data_pack);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  writer.flush();
+  EXPECT_EQ(writer.stats().chunks, kChunks);
+  std::size_t stored = 0;
+  store.list("packs/", [&](const ObjectInfo& object) {
+    stored +=
+        read_pack_directory(store, sealer, *pack_id_of(object.key), object.bytes).chunks.size();
+  });
+  EXPECT_EQ(stored, kChunks);
 }
 
 }  // namespace

@@ -50,6 +50,8 @@ class Collector {
       if (!report_.waits_for.empty()) return report_;
     }
     marks_ = list_marks(store_);
+    // Before the index, so that what they need is in it.
+    read_snapshots();
     Index index(store_, repository_.sealer(), marks_.packs());
     list_packs(index);
     walk(index);
@@ -74,30 +76,52 @@ class Collector {
   // By the store's clock; now: what was there when this run began.
   bool old(SystemTime modified) const { return options_.now || now_ - modified >= grace(); }
 
-  // What live snapshots reach, and, apart, what forgotten ones do that may still come back.
-  void walk(const Index& index) {
-    step("walking the snapshots");
-    live_.emplace(index, missing_);
-    kept_.emplace(index, missing_);
-    ChunkReader reader(store_, repository_.sealer(), repository_.namer(), index);
+  // Those in trash after the others: one that is forgotten meanwhile is among them.
+  void read_snapshots() {
+    step("reading the snapshots");
     for (const SnapshotName& name : list_snapshots(store_)) {
-      walked_.insert(name.key);
       std::optional<Snapshot> snapshot = read(name);
       if (!snapshot) continue;
-      ++report_.snapshots;
-      reach(*snapshot, reader, *live_, options_.stop);
+      snapshots_.emplace(name.key, std::move(*snapshot));
     }
-    live_->finish();
     for (const SnapshotName& name : list_trashed_snapshots(store_)) {
       if (old(name.modified)) {
         expired_.push_back(name);
-        continue;
+      } else if (std::optional<Snapshot> snapshot = read(name)) {
+        forgotten_.push_back(std::move(*snapshot));
       }
-      std::optional<Snapshot> snapshot = read(name);
-      if (!snapshot) continue;
-      as_far_as_it_goes([&] { reach(*snapshot, reader, *kept_, options_.stop); });
+    }
+  }
+
+  // What live snapshots reach, and, apart, what forgotten ones do that may still come back.
+  void walk(const Index& index) {
+    step("walking the snapshots");
+    ChunkReader reader(store_, repository_.sealer(), repository_.namer(), index);
+    while (!walk_live(index, reader)) {
+    }
+    for (const auto& [key, snapshot] : snapshots_) walked_.insert(key);
+    report_.snapshots = walked_.size();
+    kept_.emplace(index, missing_);
+    for (const Snapshot& snapshot : forgotten_) {
+      as_far_as_it_goes([&] { reach(snapshot, reader, *kept_, options_.stop); });
     }
     as_far_as_it_goes([&] { kept_->finish(); });
+  }
+
+  // False if it is to be done again, without snapshots that are gone: if this run stood still, they
+  // may have been forgotten and pruned since they were read.
+  bool walk_live(const Index& index, const ChunkReader& reader) {
+    live_.emplace(index, missing_);
+    try {
+      for (const auto& [key, snapshot] : snapshots_) reach(snapshot, reader, *live_, options_.stop);
+      live_->finish();
+      return true;
+    } catch (const Error& error) {
+      if (error.code() != Errc::damaged) throw;
+      auto gone = [this](const auto& one) { return !exists(store_, one.first); };
+      if (std::erase_if(snapshots_, gone) == 0) throw;
+      return false;
+    }
   }
 
   // What a forgotten one lacks cannot be lost any more.
@@ -112,7 +136,9 @@ class Collector {
 
   std::optional<Snapshot> read(const SnapshotName& name) const {
     try {
-      return read_snapshot(store_, repository_.sealer(), name);
+      Snapshot snapshot = read_snapshot(store_, repository_.sealer(), name);
+      snapshot.details.clear();  // There may be thousands, and this is most of one.
+      return snapshot;
     } catch (const Error& error) {
       if (error.code() == Errc::not_found) return std::nullopt;  // Forgotten meanwhile.
       if (error.code() != Errc::damaged) throw;
@@ -169,11 +195,23 @@ class Collector {
 
   // Packs without life get a mark; those with little are put together in new ones first.
   void mark(const Index& index) {
-    std::set<std::string> marked = marks_.packs();
+    std::set<std::string> marked = ids_of(marks_.marks);
+    std::set<std::string> buried = ids_of(marks_.tombstones);
     std::vector<PackUse*> repack;
     std::vector<PackUse*> small;
     for (auto& [id, pack] : packs_) {
-      if (!pack.present || marked.contains(id)) continue;
+      if (!pack.present) {
+        // An index that was put late lists it again; if nothing needs it, it is as good as removed.
+        bool needed = pack.live_chunks > 0 || kept_packs_.contains(id);
+        if (!needed && !buried.contains(id) && !options_.dry_run) put_tombstone(repository_, id);
+        continue;
+      }
+      if (buried.contains(id) && pack.live_chunks > 0) {
+        // Of a prune that was stopped: no backup looks into it, so what is live moves.
+        repack.push_back(&pack);
+        continue;
+      }
+      if (marked.contains(id)) continue;
       if (!pack.listed && !old(pack.modified)) continue;  // Of a backup that is running.
       if (pack.live_chunks == 0) {
         mark_one(pack);
@@ -199,6 +237,8 @@ class Collector {
   void copy_live_chunks(const Index& index, const std::vector<PackUse*>& packs) {
     std::set<std::string> absent = marks_.packs();
     absent.insert(missing_.begin(), missing_.end());
+    // What a pack holds that just got its mark is not kept there.
+    absent.insert(newly_marked_.begin(), newly_marked_.end());
     for (const PackUse* pack : packs) absent.insert(pack->info.id);
     Index others(store_, repository_.sealer(), absent);
     ChunkReader reader(store_, repository_.sealer(), repository_.namer(), index);
@@ -266,15 +306,26 @@ class Collector {
     for (const SnapshotName& name : expired_) store_.remove(name.key);
     report_.removed_snapshots = expired_.size();
     if (due.empty()) return;
-    // One that was made, or brought back, since the walk may need what is due.
-    for (const SnapshotName& name : list_snapshots(store_)) {
-      if (walked_.contains(name.key)) continue;
-      report_.waits_for = "a snapshot that was made meanwhile";
+    report_.waits_for = what_came_back();
+    if (report_.waits_for.empty()) {
+      step(fmt::format("removing {} packs", due.size()));
+      remove_packs(due);
+    } else {
       report_.waiting_packs += due.size();
-      return;
     }
-    step(fmt::format("removing {} packs", due.size()));
-    remove_packs(due);
+  }
+
+  // What was made or brought back since the walk may need what is due.
+  std::string what_came_back() const {
+    // An undelete that began after this finds no more in trash than is left; one before it may be
+    // about to bring back what went a moment ago.
+    for (const SessionInfo& session : list_sessions(repository_)) {
+      if (session.what == "undelete" || session.what.empty()) return describe(session);
+    }
+    for (const SnapshotName& name : list_snapshots(store_)) {
+      if (!walked_.contains(name.key)) return "a snapshot that was made meanwhile";
+    }
+    return "";
   }
 
   // Another prune may have rescued a pack since the walk, and what came after relies on it; or a
@@ -307,24 +358,37 @@ class Collector {
     return newest;
   }
 
-  // One that is not younger than the mark: it may rely on the pack. One that began in the future
-  // did so before the clock was set back.
+  // Not younger than `time`; one that began in the future did so before the clock was set back.
+  static bool may_precede(const SessionInfo& session, SystemTime time, SystemTime now) {
+    return session.began <= time || session.began > now;
+  }
+
+  // One that may precede the mark: it may rely on the pack.
   std::string session_that_waits(SystemTime mark) {
     std::vector<SessionInfo> sessions = list_sessions(repository_);
     SystemTime now = session_->now();
     for (const SessionInfo& session : sessions) {
-      if (session.id == session_->id()) continue;
-      if (session.began > mark && session.began <= now) continue;
-      return fmt::format("a {} on {} (pid {}) since {}",
-                         session.what.empty() ? "session" : session.what, session.host, session.pid,
-                         format_utc(session.began));
+      if (session.id != session_->id() && may_precede(session, mark, now)) return describe(session);
     }
     return "";
+  }
+
+  static std::string describe(const SessionInfo& session) {
+    return fmt::format("a {} on {} (pid {}) since {}",
+                       session.what.empty() ? "session" : session.what, session.host, session.pid,
+                       format_utc(session.began));
   }
 
   void remove_packs(const std::vector<std::string>& due) {
     std::set<std::string> gone(due.begin(), due.end());
     for (const std::string& id : due) put_tombstone(repository_, id);
+    // Another prune may have chosen otherwise among packs with the same chunks. Both look only when
+    // their own tombstones are there: so one of two sees those of the other.
+    if (chose_otherwise()) {
+      report_.waits_for = "another prune";
+      report_.waiting_packs += due.size();
+      return;
+    }
     for (const Mark& tombstone : marks_.tombstones) gone.insert(tombstone.pack_id);
     // Opened anew: repacking put files since.
     unlist(Index(store_, repository_.sealer()), gone);
@@ -352,6 +416,16 @@ class Collector {
     merge_indexes(store_, repository_.sealer(), small, gone);
   }
 
+  bool chose_otherwise() const {
+    std::vector<Mark> tombstones = list_marks(store_).tombstones;
+    bool live = std::any_of(tombstones.begin(), tombstones.end(), [&](const Mark& tombstone) {
+      auto pack = packs_.find(tombstone.pack_id);
+      return pack != packs_.end() && pack->second.present && pack->second.live_chunks > 0;
+    });
+    // Without a session of its own none waited for it.
+    return live || !session_->exists();
+  }
+
   void count_removed(const std::string& id) {
     auto pack = packs_.find(id);
     if (pack == packs_.end() || !pack->second.present) return;
@@ -360,46 +434,46 @@ class Collector {
     pack->second.info.bytes = pack->second.live_bytes = 0;
   }
 
+  // What an index that was put late may list again, though it is not there and nothing needs it.
+  std::set<std::string> removed_for_long() const {
+    std::set<std::string> gone;
+    for (const Mark& tombstone : marks_.tombstones) {
+      auto pack = packs_.find(tombstone.pack_id);
+      if (pack == packs_.end() || pack->second.present || pack->second.live_chunks > 0) continue;
+      if (now_ - tombstone.modified >= options_.grace) gone.insert(tombstone.pack_id);
+    }
+    return gone;
+  }
+
   // Few index files, no superseded ones, no tombstones that nothing needs.
   void tidy_index() {
+    std::vector<SessionInfo> sessions = list_sessions(repository_);
+    SystemTime now = session_->now();
     Index index(store_, repository_.sealer());
+    std::set<std::string> gone = removed_for_long();
     std::vector<const IndexFile*> small;
-    for (const auto& file : index.files()) {
-      if (is_small(*file)) small.push_back(file.get());
-    }
     std::set<std::string> listed;
     for (const auto& file : index.files()) {
+      if (is_small(*file)) small.push_back(file.get());
       for (const PackInfo& pack : file->packs()) listed.insert(pack.id);
     }
-    std::set<std::string> removed;
-    for (const Mark& tombstone : marks_.tombstones) removed.insert(tombstone.pack_id);
-    // Listed by who stood still for days: to be found, it would be worse than unknown.
-    for (const std::string& id : missing_) {
-      if (packs_.at(id).live_chunks == 0) removed.insert(id);
-    }
     if (small.size() > kIndexFilesMost) {
-      merge_indexes(store_, repository_.sealer(), small, removed);
+      merge_indexes(store_, repository_.sealer(), small, gone);
     } else {
-      unlist(index, removed);
+      unlist(index, gone);
     }
     // A reader that began before they were superseded may still need them.
     remove_superseded(store_, index, now_ - grace());
-    remove_tombstones(listed);
-  }
-
-  // Who put indexes together meanwhile may have listed such a pack again.
-  void remove_tombstones(const std::set<std::string>& listed) {
-    std::vector<std::string> over;
     for (const Mark& tombstone : marks_.tombstones) {
-      if (now_ - tombstone.modified >= options_.grace && !listed.contains(tombstone.pack_id)) {
-        over.push_back(tombstone.pack_id);
+      // Whoever began before it may still put an index that lists the pack.
+      bool awaited = std::any_of(sessions.begin(), sessions.end(), [&](const SessionInfo& session) {
+        return session.id != session_->id() && may_precede(session, tombstone.modified, now);
+      });
+      if (now_ - tombstone.modified >= options_.grace && !awaited &&
+          !listed.contains(tombstone.pack_id)) {
+        remove_tombstone(store_, tombstone.pack_id);
       }
     }
-    if (over.empty()) return;
-    for (const SessionInfo& session : list_sessions(repository_)) {
-      if (session.id != session_->id()) return;
-    }
-    for (const std::string& id : over) remove_tombstone(store_, id);
   }
 
   const Repository& repository_;
@@ -410,7 +484,9 @@ class Collector {
   Marks marks_;
   std::optional<Liveness> live_;
   std::optional<Liveness> kept_;
-  std::set<std::string> walked_;
+  std::map<std::string, Snapshot> snapshots_;  // by key
+  std::vector<Snapshot> forgotten_;
+  std::set<std::string> walked_;  // keys
   std::vector<SnapshotName> expired_;
   std::map<std::string, PackUse> packs_;
   std::set<std::string> missing_;  // listed, and not there

@@ -30,13 +30,12 @@ std::vector<const IndexFile*> full_level(const Index& index) {
 
 bool levels_are_full(const Index& index) { return !full_level(index).empty(); }
 
-std::size_t merge_levels(Store& store, const Sealer& sealer, Index& index,
-                         const std::set<std::string>& without) {
+std::size_t merge_levels(Store& store, const Sealer& sealer, Index& index) {
   std::size_t merged = 0;
   for (auto files = full_level(index); !files.empty(); files = full_level(index)) {
     merged += files.size();
     // The last one says what is void: before it, an entry may be found twice, which is no harm.
-    for (const std::string& id : merge_indexes(store, sealer, files, without)) index.add_file(id);
+    for (const std::string& id : merge_indexes(store, sealer, files)) index.add_file(id);
   }
   return merged;
 }

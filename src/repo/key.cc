@@ -204,6 +204,15 @@ std::vector<KeyInfo> list_keys(Store& store, std::string_view repository_id) {
   return keys;
 }
 
+bool is_key_of_another(Store& store, std::string_view repository_id, const std::string& id) {
+  try {
+    return read_key(store, id).repository != repository_id;
+  } catch (const Error& error) {
+    if (!is_of_one_key(error)) throw;
+    return false;
+  }
+}
+
 std::string remove_key(Store& store, std::string_view repository_id, std::string_view id_prefix) {
   std::vector<std::string> found;
   for (const std::string& id : list_ids(store)) {

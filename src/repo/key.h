@@ -39,6 +39,8 @@ OpenedKey open_key(Store& store, std::string_view repository_id, std::string_vie
 // Those of this repository that can be read, oldest first. An `init` that died may have left a key
 // of a repository that never was: that is none.
 std::vector<KeyInfo> list_keys(Store& store, std::string_view repository_id);
+// Whether what lies under that id is a key of another repository: what an `init` that died left.
+bool is_key_of_another(Store& store, std::string_view repository_id, const std::string& id);
 // By an id prefix, also one that is damaged; returns its id. Refuses the last one that can be read.
 // Throws Errc::not_found, Errc::invalid (ambiguous), Errc::refused.
 std::string remove_key(Store& store, std::string_view repository_id, std::string_view id_prefix);

@@ -23,10 +23,15 @@ std::vector<Mark> list_below(Store& store, std::string_view prefix) {
 
 }  // namespace
 
+std::set<std::string> ids_of(const std::vector<Mark>& marks) {
+  std::set<std::string> ids;
+  for (const Mark& mark : marks) ids.insert(mark.pack_id);
+  return ids;
+}
+
 std::set<std::string> Marks::packs() const {
-  std::set<std::string> packs;
-  for (const Mark& mark : marks) packs.insert(mark.pack_id);
-  for (const Mark& mark : tombstones) packs.insert(mark.pack_id);
+  std::set<std::string> packs = ids_of(marks);
+  packs.merge(ids_of(tombstones));
   return packs;
 }
 

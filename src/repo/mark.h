@@ -19,6 +19,7 @@ struct Marks {
   std::vector<Mark> tombstones;
   std::set<std::string> packs() const;  // of both
 };
+std::set<std::string> ids_of(const std::vector<Mark>& marks);
 Marks list_marks(Store& store);
 
 void put_mark(const Repository& repository, const std::string& pack_id);

@@ -56,12 +56,7 @@ Session::~Session() {
   }
 }
 
-bool Session::exists() const {
-  bool found = false;
-  std::string key = key_of(id_);
-  repository_.store().list(key, [&](const ObjectInfo& object) { found |= object.key == key; });
-  return found;
-}
+bool Session::exists() const { return duckback::exists(repository_.store(), key_of(id_)); }
 
 std::vector<SessionInfo> list_sessions(const Repository& repository) {
   std::vector<SessionInfo> sessions;

@@ -19,6 +19,7 @@ class Session {
   // By the store's clock.
   SystemTime began() const { return began_; }
   const std::string& id() const { return id_; }
+  Store& store() const { return repository_.store(); }
   // The time now, by the store's clock: an object is put, and removed again, to ask.
   SystemTime now();
   std::chrono::milliseconds age() {

@@ -6,12 +6,14 @@
 
 #include "base/error.h"
 #include "repo/hex.h"
+#include "repo/session.h"
 
 namespace duckback {
 namespace {
 
 using Json = nlohmann::json;
 
+constexpr std::size_t kDepthMost = 64;
 constexpr std::size_t kTimeChars = 19;  // "YYYYMMDDTHHMMSSmmmZ"
 constexpr std::string_view kLive = "snapshots/";
 constexpr std::string_view kTrash = "trash/snapshots/";
@@ -80,18 +82,40 @@ ChunkId chunk_id(const Json& hex) {
   return id;
 }
 
+// Not what a number of another kind would be converted to.
+std::uint64_t whole_number(const Json& json, std::uint64_t most) {
+  if (!json.is_number_unsigned() || json.get<std::uint64_t>() > most) {
+    throw Error(Errc::damaged, "a map of impossible size");
+  }
+  return json.get<std::uint64_t>();
+}
+
 MapRef map_ref(const Json& json) {
   MapRef map;
   if (json.contains("root")) map.root = chunk_id(json.at("root"));
-  json.at("levels").get_to(map.levels);
-  json.at("chunk_bytes").get_to(map.chunk_bytes);
-  json.at("bytes").get_to(map.bytes);
-  bool sizes = !map.root || (map.chunk_bytes > 0 && map.chunk_bytes <= kMapChunkBytesMost);
-  if (map.levels > kMapLevelsMost || (map.levels == 0) != !map.root || !sizes ||
-      map.bytes > (std::uint64_t{1} << 60)) {
+  map.levels = static_cast<std::uint32_t>(whole_number(json.at("levels"), kMapLevelsMost));
+  map.chunk_bytes = whole_number(json.at("chunk_bytes"), kMapChunkBytesMost);
+  map.bytes = whole_number(json.at("bytes"), std::uint64_t{1} << 60);
+  if ((map.levels == 0) != !map.root || (map.root && map.chunk_bytes == 0)) {
     throw Error(Errc::damaged, "a map of impossible size");
   }
   return map;
+}
+
+// Counted before it is parsed: what reads and writes nested values calls itself.
+std::size_t depth_of(std::string_view json) {
+  std::size_t depth = 0;
+  std::size_t most = 0;
+  bool in_text = false;
+  for (std::size_t at = 0; at < json.size(); ++at) {
+    char c = json[at];
+    if (c == '"') in_text = !in_text;
+    if (in_text && c == '\\') ++at;
+    if (in_text) continue;
+    if (c == '[' || c == '{') most = std::max(most, ++depth);
+    if ((c == ']' || c == '}') && depth > 0) --depth;
+  }
+  return most;
 }
 
 Snapshot from_json(const Json& json) {
@@ -116,12 +140,6 @@ Snapshot from_json(const Json& json) {
 }
 
 std::string label_of(std::string_view key) { return std::string(key.substr(key.rfind('/') + 1)); }
-
-bool exists(Store& store, const std::string& key) {
-  bool found = false;
-  store.list(key, [&](const ObjectInfo& object) { found = found || object.key == key; });
-  return found;
-}
 
 std::optional<Bytes> get_if_there(Store& store, const std::string& key) {
   try {
@@ -198,30 +216,34 @@ SnapshotName trash_snapshot(Store& store, const SnapshotName& name) {
   SnapshotName moved = name;
   moved.key = std::string(kTrash) + name.key.substr(kLive.size());
   moved.trashed = true;
-  store.put(moved.key, store.get(name.key));
+  Bytes bytes = store.get(name.key);
+  store.put(moved.key, bytes);
   store.remove(name.key);
+  // An undelete at the same time may have taken it for what a killed one had left.
+  if (!exists(store, moved.key)) store.put(moved.key, bytes);
   return moved;
 }
 
-SnapshotName restore_snapshot(Store& store, const SnapshotName& name) {
+SnapshotName restore_snapshot(const Session& session, const SnapshotName& name) {
+  Store& store = session.store();
   SnapshotName live = name;
   live.key = std::string(kLive) + name.key.substr(kTrash.size());
   live.trashed = false;
-  // One that is live was walked by every prune.
-  if (exists(store, live.key)) {
-    store.remove(name.key);
-    return live;
-  }
   std::optional<Bytes> bytes = get_if_there(store, name.key);
-  if (bytes) {
+  // One that is live was walked by every prune.
+  bool there = exists(store, live.key);
+  if (bytes && !there) {
     store.put(live.key, *bytes);
-    // A prune removes the trashed one, looks for live ones that it does not know, and only then
-    // removes what they need: so it saw this one, if the trashed one is still there.
-    if (exists(store, name.key)) {
-      store.remove(name.key);
-      return live;
-    }
-    store.remove(live.key);
+    // A prune removes what is in trash, looks for sessions that bring something back, and only then
+    // removes packs: so this one was in trash before that, or is awaited.
+    there = session.exists();
+    if (!there) store.remove(live.key);
+  }
+  if (there) {
+    store.remove(name.key);
+    // Forgotten again at the same time, it must not be gone on both sides.
+    if (bytes && !exists(store, live.key)) store.put(live.key, *bytes);
+    return live;
   }
   throw Error(Errc::no_snapshot, "snapshot {} was pruned meanwhile, for good", name.id);
 }
@@ -245,7 +267,9 @@ std::string read_document(Store& store, const Sealer& sealer, std::string_view k
       sealer.reopen(ObjectKind::document, all.first(kObjectHeaderBytes), std::string(key));
   Bytes text = object.open(kObjectHeaderBytes, as_bytes(label_of(key)),
                            all.subspan(kObjectHeaderBytes), key);
-  return std::string(text.begin(), text.end());
+  std::string json(text.begin(), text.end());
+  if (depth_of(json) > kDepthMost) throw Error(Errc::damaged, "{}: it nests too deep", key);
+  return json;
 }
 
 }  // namespace duckback

@@ -11,6 +11,8 @@
 
 namespace duckback {
 
+class Session;
+
 // One database at one time (docs/format.md, "Snapshots").
 struct Snapshot {
   std::string id;        // 32 hex digits
@@ -55,9 +57,10 @@ void create_snapshot(Store& store, const Sealer& sealer, const SnapshotName& nam
 Snapshot read_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name);
 // Moves it to trash and back. Both can be repeated; killed in between, both exist for a while.
 SnapshotName trash_snapshot(Store& store, const SnapshotName& name);
-// Throws Errc::no_snapshot, and brings nothing back, if a prune removed it meanwhile: what it needs
-// may be gone then.
-SnapshotName restore_snapshot(Store& store, const SnapshotName& name);
+// `session`, for which a prune waits, is one to "undelete", and older than `name` is known. Throws
+// Errc::no_snapshot, and brings nothing back, if a prune removed it meanwhile: what it needs may be
+// gone then.
+SnapshotName restore_snapshot(const Session& session, const SnapshotName& name);
 
 // A JSON object in a section of its own (docs/format.md, "Sealed documents").
 void put_document(Store& store, const Sealer& sealer, std::string_view key,

@@ -31,6 +31,12 @@ void check_prefix(std::string_view prefix) {
   }
 }
 
+bool exists(Store& store, const std::string& key) {
+  bool found = false;
+  store.list(key, [&](const ObjectInfo& object) { found = found || object.key == key; });
+  return found;
+}
+
 std::uint64_t bytes_in_range(std::string_view key, std::uint64_t object_bytes, Range range) {
   if (range.offset > object_bytes ||
       (range.bytes != Range::kAll && range.bytes > object_bytes - range.offset)) {

@@ -61,6 +61,8 @@ bool is_key(std::string_view key);
 // becomes a path.
 void check_key(std::string_view key);
 void check_prefix(std::string_view prefix);
+// Whether there is an object of that key.
+bool exists(Store& store, const std::string& key);
 // How many bytes `range` takes of an object of `object_bytes`. Throws Errc::damaged (see Range).
 std::uint64_t bytes_in_range(std::string_view key, std::uint64_t object_bytes, Range range);
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets, from the golden files where there are some: test/fuzz/make_seeds.py"""
+import json
 import pathlib
 import struct
 
@@ -64,3 +65,64 @@ seed("index", "pages", index([(n // 3, n % 3) for n in range(600)], packs=3))
 seed("index", "one_chunk", index([(7, n) for n in range(520)], packs=520))
 seed("index", "raw", b"\x01duckback" + bytes([3, 1, 0, 0]) + b"\xff" * 32 + bytes(16 + 16) +
      struct.pack("<I", 32) + b"indx")
+
+
+def node(level, places, entry):
+    """A node of a map: `entry` is called with the number of each place that holds something."""
+    present = bytearray(32)
+    for place in places:
+        present[place // 8] |= 1 << place % 8
+    return struct.pack("<Q", level) + bytes(present) + b"".join(map(entry, places))
+
+
+def maps(levels, *nodes):
+    return bytes(levels) + b"".join(struct.pack("<H", len(n)) + n for n in nodes)
+
+
+def leaf(places, first=0):
+    return node(0, places, lambda place: bytes([place]) * 16 + bytes([(first + place) % 256]) + bytes(31))
+
+
+def inner(level, children):
+    """`children`: place to number of node."""
+    return node(level, sorted(children), lambda place: bytes([children[place]]) + bytes(31))
+
+
+seed("map", "leaves", maps((1, 1), leaf([0, 1, 7]), leaf([1, 7, 255], first=3)))
+seed("map", "levels", maps((2, 2), inner(1, {0: 2, 9: 3}), inner(1, {0: 2, 9: 2, 255: 3}), leaf([5]), leaf([0, 64])))
+seed("map", "grown", maps((1, 3), leaf([0, 200]), inner(2, {0: 2, 1: 2}), inner(1, {0: 0, 3: 3}), leaf([1])))
+seed("map", "one-for-all", maps((3, 2), inner(2, {n: 1 for n in range(256)}), inner(1, {n: 2 for n in range(256)}), leaf([0])))
+seed("map", "empty", maps((0, 1), leaf([0]), leaf([255])))
+
+repository = "00112233445566778899aabbccddeeff"
+digest = "5a" * 32
+part = {"device": 1, "inode": 2, "bytes": 3, "modified_ns": 4, "changed_ns": 5}
+details = {
+    "duckback": "0.1.0", "certification": "certified", "storage_version": 68, "needs": "DuckDB 1.5", "encrypted": False,
+    "identifier": "00" * 16, "iteration": 7, "block_bytes": 262144, "blocks": 5, "free_blocks": 1, "wal_commits": 2,
+    "source_bytes": 1000, "damaged_blocks": 0, "wal_damaged": False, "library_version": "v1.5.6",
+    "tables": [{"schema": "main", "table": "t", "rows": 500}], "verified": "blocks",
+    "source": {"database": part, "wal": part, "wal_checkpoint": None, "wal_recovery": None, "headers": digest,
+               "wal_content": digest, "taken_ns": 6}}
+snapshot = {
+    "id": repository, "original": repository, "time": "2026-11-22T23:45:01.250Z", "host": "h", "database": "/a.duckdb",
+    "named": False, "tags": ["a"], "pinned": False, "head": digest,
+    "file": {"root": digest, "levels": 2, "chunk_bytes": 262144, "bytes": 1000000},
+    "wal": {"levels": 0, "chunk_bytes": 1048576, "bytes": 0}, "added_bytes": 10, "added_chunks": 1, "parent": "",
+    "details": details}
+seed("snapshot", "one", json.dumps(snapshot).encode())
+seed("snapshot", "little", json.dumps(snapshot | {"details": details | {"source": None, "tables": None}}).encode())
+seed("snapshot", "deep", json.dumps(snapshot | {"details": 0}).replace('"details": 0', '"details": {"a": ' + "[" * 5000 +
+     "]" * 5000 + "}").encode())
+
+config = {"id": repository, "created": "2026-11-22T23:45:01Z", "encryption": "none", "secret": digest}
+key = {"repository": repository, "created": "2026-11-22T23:45:01.250Z", "host": "h", "user": "u", "kdf": "scrypt",
+       "n": 131072, "r": 8, "p": 1, "salt": digest, "nonce": "11" * 12, "wrapped": "22" * 48}
+seed("clear_document", "config", b"\0" + json.dumps(config).encode())
+seed("clear_document", "encrypted", b"\0" + json.dumps(config | {"encryption": "aes-256-gcm"}).encode())
+seed("clear_document", "key", b"\1" + json.dumps(key).encode())
+seed("clear_document", "costly", b"\1" + json.dumps(key | {"n": 1 << 40}).encode())
+seed("clear_document", "whole", b"\2duckback config 1\n{}\nblake3 " + digest.encode() + b"\n")
+
+seed("sealed_document", "session", json.dumps({"what": "backup", "host": "h", "pid": 7, "began": "2026-11-22T23:45:01Z"}).encode())
+seed("sealed_document", "ledger", json.dumps({"time": "2026-11-22T23:45:01.250Z", "host": "h", "packs": ["a" * 64]}).encode())

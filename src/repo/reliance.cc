@@ -1,0 +1,51 @@
+#include "repo/reliance.h"
+
+#include <algorithm>
+
+#include "repo/mark.h"
+#include "repo/pack.h"
+
+namespace duckback {
+namespace {
+
+// More packs than this are not asked for one by one.
+constexpr std::size_t kAskedMost = 64;
+
+}  // namespace
+
+std::set<std::string> Reliance::absent() const {
+  std::set<std::string> absent = list_marks(store_).packs();
+  absent.insert(lost_.begin(), lost_.end());
+  return absent;
+}
+
+void Reliance::rely_on(std::set<std::string> packs, std::string snapshot_key) {
+  packs_ = std::move(packs);
+  snapshot_key_ = std::move(snapshot_key);
+}
+
+bool Reliance::holds() {
+  // One that is in trash keeps its packs for as long as that lasts, which may be over.
+  if (!snapshot_key_.empty() && !exists(store_, snapshot_key_)) return false;
+  if (packs_.empty()) return true;
+  std::set<std::string> marked = list_marks(store_).packs();
+  bool marked_since = std::any_of(packs_.begin(), packs_.end(),
+                                  [&](const std::string& id) { return marked.contains(id); });
+  return !marked_since && finds_packs();
+}
+
+bool Reliance::finds_packs() {
+  std::set<std::string> missing = packs_;
+  auto found = [&](const ObjectInfo& object) {
+    if (std::optional<std::string> id = pack_id_of(object.key)) missing.erase(*id);
+  };
+  if (packs_.size() > kAskedMost) {
+    store_.list("packs/", found);
+  } else {
+    for (const std::string& id : packs_) store_.list(pack_key(id), found);
+  }
+  lost_.insert(missing.begin(), missing.end());
+  return missing.empty();
+}
+
+}  // namespace duckback
