@@ -31,7 +31,7 @@ class Backup {
  public:
   Backup(const Repository& repository, const BackupOptions& options)
       : repository_(repository), options_(options), began_(std::chrono::steady_clock::now()) {
-    source_ = resolve_path(options.source);
+    source_ = resolve_database(options.source);
     snapshot_.host = host_name();
     snapshot_.named = options.name.has_value();
     snapshot_.database = options.name ? *options.name : source_.string();
@@ -88,6 +88,7 @@ class Backup {
                            .require_certified = options_.require_certified,
                            .verify_blocks = true,
                            .allow_damaged = true,
+                           .whole_if_unreadable = true,
                            .key = options_.key,
                            .progress = options_.progress,
                            .stop = options_.stop});

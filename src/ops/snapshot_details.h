@@ -52,6 +52,7 @@ struct SnapshotDetails {
   std::uint64_t source_bytes = 0;
   std::uint64_t damaged_blocks = 0;
   bool wal_damaged = false;
+  std::string unreadable;  // as of Image
   std::optional<std::string> library_version;
   std::optional<std::vector<Sidecar::Table>> tables;
   std::optional<std::string> verified;  // "blocks", "open", "full": when it was made
@@ -59,8 +60,10 @@ struct SnapshotDetails {
   std::optional<std::string> failed;
   std::optional<SourceLook> source;
 
-  bool damaged() const { return damaged_blocks > 0 || wal_damaged; }
+  bool damaged() const { return damaged_blocks > 0 || wal_damaged || !unreadable.empty(); }
   bool good() const { return !damaged() && !failed; }
+  // What is known of it, in words; "" if it is not damaged.
+  std::string damage() const;
 };
 
 SnapshotDetails describe_image(const Image& image);
