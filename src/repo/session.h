@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "io/process_id.h"
 #include "repo/repository.h"
 
 namespace duckback {
@@ -40,10 +41,16 @@ struct SessionInfo {
   std::string what;  // "backup", "prune"
   std::string host;
   std::int64_t pid = 0;
+  // Empty if it was not told (or by a duckback that knew no such thing).
+  std::optional<ProcessId> process{};
+
+  // Its process is certain to have ended, and with it what it relied on.
+  bool dead() const;
 };
 // What cannot be read counts, without what it says.
 std::vector<SessionInfo> list_sessions(const Repository& repository);
-// Removes what killed processes left: all from `latest` or before, by the store's clock, but `own`.
-void remove_dead_sessions(Store& store, SystemTime latest, const Session& own);
+// Removes what killed processes left, but never `own`: those whose process has ended, as far as
+// that can be told from this machine, and all from `latest` or before, by the store's clock.
+void remove_dead_sessions(const Repository& repository, SystemTime latest, const Session& own);
 
 }  // namespace duckback
