@@ -110,6 +110,7 @@ class Backup {
     // Each backup puts an index: what prune does with many, who never prunes needs too.
     for (const std::string& id : writer.put_indexes()) index.add_file(id);
     tidy_ = levels_are_full(index);
+    warn_of_loss();
     if (has_bytes_of_parent()) inherit_proof();
     verify(session);
     return commit(session, began, marked, writer.relied_on());
@@ -128,6 +129,15 @@ class Backup {
       result_.warnings.push_back(
           fmt::format("the snapshot is made, but its index was not tidied: {}", error.what()));
     }
+  }
+
+  void warn_of_loss() {
+    if (!parent_ || !lost_most(parent_->details, result_.details)) return;
+    result_.warnings.push_back(fmt::format(
+        "the database has {} in use, at the snapshot before ({}) it had {}; forget keeps that one as "
+        "long as this is so",
+        format_bytes(result_.details.used_bytes()), parent_->snapshot.id.substr(0, 8),
+        format_bytes(parent_->details.used_bytes())));
   }
 
   std::optional<Parent> find_parent() const {

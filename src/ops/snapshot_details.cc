@@ -169,6 +169,13 @@ std::optional<SourceLook> look_at_source(const fs::path& source) {
   return look;
 }
 
+std::uint64_t SnapshotDetails::used_blocks() const {
+  if (block_bytes == 0) return blocks;
+  std::uint64_t in_file =
+      source_bytes > kBlockStart ? (source_bytes - kBlockStart) / block_bytes : 0;
+  return std::min(blocks, in_file - std::min(in_file, free_blocks));
+}
+
 std::string SnapshotDetails::damage() const {
   std::string text;
   auto add = [&](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
@@ -181,6 +188,12 @@ std::string SnapshotDetails::damage() const {
   }
   if (wal_damaged) add("its WAL is damaged, and kept up to the last whole commit");
   return text;
+}
+
+bool lost_most(const SnapshotDetails& before, const SnapshotDetails& now) {
+  // A database of a few blocks is more than halved by nothing.
+  constexpr std::uint64_t kBytesLeast = 1 << 20;
+  return before.used_bytes() >= kBytesLeast && before.used_bytes() / 2 > now.used_bytes();
 }
 
 SnapshotDetails describe_image(const Image& image) {

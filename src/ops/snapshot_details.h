@@ -62,9 +62,15 @@ struct SnapshotDetails {
 
   bool damaged() const { return damaged_blocks > 0 || wal_damaged || !unreadable.empty(); }
   bool good() const { return !damaged() && !failed; }
+  // Of the file, as far as that is known: without what an image takes of the free area.
+  std::uint64_t used_blocks() const;
+  std::uint64_t used_bytes() const { return used_blocks() * block_bytes; }
   // What is known of it, in words; "" if it is not damaged.
   std::string damage() const;
 };
+
+// It had more than twice as much in use before: by mistake, maybe.
+bool lost_most(const SnapshotDetails& before, const SnapshotDetails& now);
 
 SnapshotDetails describe_image(const Image& image);
 std::string to_json(const SnapshotDetails& details);
