@@ -4,11 +4,13 @@
 #include <thread>
 
 #include "base/error.h"
+#include "io/birth_time.h"
 #include "io/host.h"
 #include "ops/scratch_database.h"
 #include "ops/snapshot_sink.h"
 #include "repo/chunk_reader.h"
 #include "repo/index_upkeep.h"
+#include "repo/leftovers.h"
 #include "repo/mark.h"
 #include "repo/session.h"
 
@@ -25,6 +27,23 @@ struct Parent {
   SnapshotName name;
   Snapshot snapshot;
   SnapshotDetails details;
+};
+
+// Packs that a backup which fails put, and no index tells of, are found through its session.
+class UnindexedPacks {
+ public:
+  UnindexedPacks(Session& session, const ChunkWriter& writer)
+      : session_(session), writer_(writer) {}
+  ~UnindexedPacks() {
+    if (!indexed_ && writer_.stats().packs > 0) session_.leave();
+  }
+  UnindexedPacks(const UnindexedPacks&) = delete;
+  void indexed() { indexed_ = true; }
+
+ private:
+  Session& session_;
+  const ChunkWriter& writer_;
+  bool indexed_ = false;
 };
 
 class Backup {
@@ -67,6 +86,9 @@ class Backup {
     std::optional<SourceLook> look = look_at_source(options_.source);
     if (may_reuse_parent(look)) return reuse_parent(session, began);
 
+    if (std::uint64_t packs = index_leftovers(repository_, session); packs > 0) {
+      step(fmt::format("going on with {} packs of a backup that was stopped", packs));
+    }
     std::set<std::string> marked = list_marks(repository_.store()).packs();
     std::set<std::string> absent = marked;
     absent.insert(lost_packs_.begin(), lost_packs_.end());
@@ -74,6 +96,7 @@ class Backup {
     ChunkReader reader(repository_.store(), repository_.sealer(), repository_.namer(), index);
     ChunkWriter writer(repository_.store(), repository_.sealer(), repository_.namer(), index,
                        options_.compression);
+    UnindexedPacks unindexed(session, writer);
     std::optional<SnapshotSink::Parent> parent;
     if (parent_) {
       parent = {.file = parent_->snapshot.file,
@@ -95,6 +118,7 @@ class Backup {
     step("storing the rest");
     SnapshotSink::Stored stored = sink.finish(image);
     writer.flush();
+    unindexed.indexed();
 
     ChunkStats stats = writer.stats();
     snapshot_.head = stored.head;
@@ -107,6 +131,7 @@ class Backup {
     result_.details = describe_image(image);
     if (image.header) result_.details.verified = "blocks";
     result_.details.source = look;
+    result_.details.born_ns = birth_ns(source_).value_or(0);
     // Each backup puts an index: what prune does with many, who never prunes needs too.
     for (const std::string& id : writer.put_indexes()) index.add_file(id);
     tidy_ = levels_are_full(index);

@@ -62,14 +62,14 @@ class Protection {
     for (const FoundSnapshot& one : readable) {
       if (!one.details.damaged()) latest[one.name.database_id] = &one;
     }
-    std::set<std::string> replaced;
+    std::set<std::string> replaced_databases;
     std::set<std::string> shrunk;
     for (auto one = readable.rbegin(); one != readable.rend(); ++one) {
       const std::string& database = one->name.database_id;
       if (one->details.damaged()) continue;
       const SnapshotDetails& now = latest[database]->details;
       const SnapshotDetails& then = one->details;
-      if (then.identifier != now.identifier && replaced.insert(database).second) {
+      if (replaced(then, now) && replaced_databases.insert(database).second) {
         before_loss_[one->name.id] = "the newest before the database was replaced";
       }
       if (lost_most(then, now) && shrunk.insert(database).second) {

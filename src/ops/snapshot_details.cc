@@ -100,6 +100,7 @@ SnapshotDetails from_json(const Json& json) {
   json.at("damaged_blocks").get_to(details.damaged_blocks);
   json.at("wal_damaged").get_to(details.wal_damaged);
   details.unreadable = json.value("unreadable", "");
+  details.born_ns = json.value("born_ns", std::int64_t{0});
   if (const Json& version = json.at("library_version"); !version.is_null()) {
     details.library_version = version.get<std::string>();
   }
@@ -190,6 +191,11 @@ std::string SnapshotDetails::damage() const {
   return text;
 }
 
+bool replaced(const SnapshotDetails& before, const SnapshotDetails& now) {
+  bool reborn = before.born_ns != 0 && now.born_ns != 0 && before.born_ns != now.born_ns;
+  return before.identifier != now.identifier || reborn;
+}
+
 bool lost_most(const SnapshotDetails& before, const SnapshotDetails& now) {
   // A database of a few blocks is more than halved by nothing.
   constexpr std::uint64_t kBytesLeast = 1 << 20;
@@ -254,6 +260,7 @@ std::string to_json(const SnapshotDetails& details) {
                {"damaged_blocks", details.damaged_blocks},
                {"wal_damaged", details.wal_damaged},
                {"unreadable", details.unreadable},
+               {"born_ns", details.born_ns},
                {"library_version", or_null(details.library_version)},
                {"tables", tables},
                {"verified", or_null(details.verified)},

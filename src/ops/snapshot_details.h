@@ -43,7 +43,8 @@ struct SnapshotDetails {
   std::uint64_t storage_version = 0;
   std::string needs;  // "DuckDB 1.2"
   bool encrypted = false;
-  std::string identifier;  // of the database file, hex
+  std::string identifier;    // of the database file, hex
+  std::int64_t born_ns = 0;  // when the file was made, by its filesystem; 0: not known
   std::uint64_t iteration = 0;
   std::uint64_t block_bytes = 0;
   std::uint64_t blocks = 0;
@@ -69,6 +70,9 @@ struct SnapshotDetails {
   std::string damage() const;
 };
 
+// Another file has its place: another database, or this one made anew. By the identifier where
+// there is one (storage 64 has none), and by the file's birth.
+bool replaced(const SnapshotDetails& before, const SnapshotDetails& now);
 // It had more than twice as much in use before: by mistake, maybe.
 bool lost_most(const SnapshotDetails& before, const SnapshotDetails& now);
 

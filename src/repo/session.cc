@@ -53,6 +53,7 @@ SystemTime Session::now() {
 }
 
 Session::~Session() {
+  if (left_) return;
   try {
     repository_.store().remove(key_of(id_));
   } catch (const Error&) {
@@ -99,6 +100,11 @@ std::vector<SessionInfo> list_sessions(const Repository& repository) {
   return sessions;
 }
 
+void remove_session(Store& store, const std::string& id) {
+  store.remove(key_of(id));
+  store.remove(key_of(id) + std::string(kClock));
+}
+
 bool SessionInfo::dead() const { return process && host == host_name() && has_ended(*process); }
 
 void remove_dead_sessions(const Repository& repository, SystemTime latest, const Session& own) {
@@ -110,9 +116,7 @@ void remove_dead_sessions(const Repository& repository, SystemTime latest, const
     }
   });
   for (const SessionInfo& session : list_sessions(repository)) {
-    if (session.id == own.id() || !session.dead()) continue;
-    dead.push_back(key_of(session.id));
-    dead.push_back(key_of(session.id) + std::string(kClock));
+    if (session.id != own.id() && session.dead()) remove_session(store, session.id);
   }
   for (const std::string& key : dead) store.remove(key);
 }

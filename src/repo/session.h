@@ -17,6 +17,8 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
+  // It stays when this ends, for index_leftovers() to see what was not finished.
+  void leave() { left_ = true; }
   // By the store's clock.
   SystemTime began() const { return began_; }
   const std::string& id() const { return id_; }
@@ -33,6 +35,7 @@ class Session {
   std::string id_;
   std::string json_;
   SystemTime began_;
+  bool left_ = false;
 };
 
 struct SessionInfo {
@@ -49,6 +52,7 @@ struct SessionInfo {
 };
 // What cannot be read counts, without what it says.
 std::vector<SessionInfo> list_sessions(const Repository& repository);
+void remove_session(Store& store, const std::string& id);
 // Removes what killed processes left, but never `own`: those whose process has ended, as far as
 // that can be told from this machine, and all from `latest` or before, by the store's clock.
 void remove_dead_sessions(const Repository& repository, SystemTime latest, const Session& own);
