@@ -62,6 +62,9 @@ class Capture {
                                   std::uint64_t count) const;
   [[noreturn]] void throw_truncated(const BlockMap& map, const DatabaseHeader& header) const;
   bool in_time() const { return Clock::now() < deadline_; }
+  bool may_take_whole() const {
+    return options_.whole_if_unreadable && !options_.require_certified;
+  }
 
   const fs::path& path_;
   ImageSink& sink_;
@@ -70,6 +73,7 @@ class Capture {
   Clock::time_point deadline_;
   std::optional<LiveDatabase> database_;
   std::optional<CaptureState> state_;
+  std::string unreadable_headers_;
   std::optional<std::string> not_certifiable_;
   std::vector<std::string> warnings_;
   std::uint64_t first_iteration_ = 0;
@@ -88,6 +92,14 @@ void Capture::open() {
   state_.reset();
   database_.emplace(path_, options_.key);
   state_.emplace(CaptureState{*database_, sink_, options_, deadline_, Bitmap(), 0, 0});
+  unreadable_headers_.clear();
+  try {
+    if (!database_->opaque()) database_->slots();
+  } catch (const Error& error) {
+    if (error.code() != Errc::corrupt || !may_take_whole()) throw;
+    unreadable_headers_ = error.what();
+    return;
+  }
   not_certifiable_ = reason_against_certifying(*database_);
   if (not_certifiable_ && options_.require_certified) {
     throw Error(Errc::unsupported, "no certified copy of {} is possible: {}", path_.string(),
@@ -103,8 +115,9 @@ Image Capture::run() {
   for (;;) {
     if (std::optional<Process> holder = find_lock_holder(database_->file(), LockKind::writing))
       writer_ = holder;
-    if (database_->opaque()) {
+    if (database_->opaque() || !unreadable_headers_.empty()) {
       Image image = start_image();
+      image.unreadable = unreadable_headers_;
       std::optional<Grade> grade = capture_opaque(*state_, image);
       if (!grade) throw_busy();
       image.grade = *grade;
@@ -142,8 +155,9 @@ std::optional<Image> Capture::try_cold() {
                          database_->cipher());
   std::optional<Round> round;
   try {
-    round.emplace(*state_,
-                  cold_target(*database_, checkpoint_wal, options_.allow_damaged, warnings));
+    Target target = cold_target(*database_, checkpoint_wal, options_.allow_damaged, warnings);
+    state_->whole_file = may_take_whole();
+    round.emplace(*state_, std::move(target));
     if (!round->complete() && !options_.allow_damaged) {
       throw_truncated(round->map(), round->target().header());
     }
@@ -177,13 +191,14 @@ std::optional<Image> Capture::try_live() {
   }
   std::optional<Round> round;
   try {
+    // The free list moved while it was read, or it is damaged: then it stays so.
+    state_->whole_file = may_take_whole() && unreadable_ >= kUnreadableTries;
     round.emplace(*state_, *target);
   } catch (const Error& error) {
-    // The free list moved while it was read, or it is damaged: then it stays so.
     if (error.code() != Errc::corrupt || ++unreadable_ > kUnreadableTries) throw;
     return std::nullopt;
   }
-  unreadable_ = 0;
+  if (round->unreadable().empty()) unreadable_ = 0;
   if (!round->complete()) {
     // DuckDB 1.5 counts blocks given out while it writes the free list, which may not be in the
     // file yet: the next header tells.
@@ -302,6 +317,7 @@ Image Capture::finish(const Round& round, Grade grade) {
   image.damaged = round.damaged();
   image.damaged_blocks = round.damaged_count() + round.map().used_beyond_file;
   image.wal_damaged = target.wal_damaged;
+  image.unreadable = round.unreadable();
   if (image.grade == Grade::cold && target.wal_commits > 0 && !target.wal_identifier) {
     image.warnings.push_back(
         "that the WAL beside the database belongs to it cannot be proven: files of this storage "

@@ -70,6 +70,9 @@ struct CaptureOptions {
   // Verify the checksum of every block; blocks that stay wrong are an error unless allow_damaged.
   bool verify_blocks = true;
   bool allow_damaged = false;
+  // Where headers or free list are damaged, so that nobody knows which blocks are in use, take all
+  // of the file (Image::unreadable) in place of Errc::corrupt. Goes with allow_damaged.
+  bool whole_if_unreadable = false;
   // The database's ENCRYPTION_KEY, if there is one and it is at hand.
   std::optional<std::string> key;
   std::function<void(const CaptureProgress&)> progress;
@@ -93,12 +96,16 @@ struct Image {
   fs::path path;  // the database, links resolved
   FileStat source;
   MainHeader main;
-  std::optional<DatabaseHeader> header;  // empty for an encrypted database without its key
-  std::uint64_t blocks = 0;              // given to the sink
+  // Empty for an encrypted database without its key, and where no header can be read.
+  std::optional<DatabaseHeader> header;
+  std::uint64_t blocks = 0;  // given to the sink
   std::uint64_t free_blocks = 0;
   std::vector<DamagedBlock> damaged;  // at most kDamagedMost are listed
   std::uint64_t damaged_blocks = 0;
   bool wal_damaged = false;  // the image ends before a damaged entry of the WAL
+  // What cannot be read and would say which blocks are in use: the image holds all of them. ""
+  // else.
+  std::string unreadable;
   bool identifier_repaired = false;
   std::optional<Process> writer;  // who held DuckDB's lock
   std::vector<std::string> warnings;
@@ -114,6 +121,10 @@ inline constexpr std::size_t kDamagedMost = 100;
 // within the timeout, Errc::corrupt for damage, Errc::refused for what is no database.
 // Must not run inside a process that has the database open in DuckDB: its locks would drop.
 Image capture(const fs::path& path, ImageSink& sink, const CaptureOptions& options);
+
+// resolve_path(), and Errc::refused where there is no database but its WAL: opening that path in
+// DuckDB would delete the WAL and the commits in it.
+fs::path resolve_database(const fs::path& given);
 
 // The WAL files beside a database.
 struct Siblings {

@@ -32,6 +32,21 @@ bool has_content(const fs::path& path) {
 
 }  // namespace
 
+fs::path resolve_database(const fs::path& given) {
+  if (!stat_path(given)) {
+    for (const char* suffix : {".wal", ".wal.checkpoint"}) {
+      fs::path wal = given.string() + suffix;
+      if (!has_content(wal)) continue;
+      throw Error(Errc::refused,
+                  "{} does not exist, but {} does. Do not open {} in DuckDB: it would make a new "
+                  "database there and delete that WAL, with the commits in it. Move the WAL to a "
+                  "safe place; it belongs to the database as it was at its last checkpoint",
+                  given.string(), wal.string(), given.string());
+    }
+  }
+  return resolve_path(given);
+}
+
 Siblings find_siblings(const fs::path& given, const fs::path& resolved) {
   auto beside = [](const fs::path& path, const char* suffix) {
     return fs::path(path.string() + suffix);
@@ -108,7 +123,7 @@ std::chrono::nanoseconds Stillness::unchanged_for() const {
 
 LiveDatabase::LiveDatabase(const fs::path& given, const std::optional<std::string>& key)
     : given_(given),
-      resolved_(resolve_path(given)),
+      resolved_(resolve_database(given)),
       file_(File::open_read(given)),
       opened_(file_.stat()),
       main_(read_settled_main_header(file_)) {

@@ -40,6 +40,21 @@ std::uint64_t read_pieces(CaptureState& state, std::uint64_t bytes, std::vector<
   return changed;
 }
 
+// Of whichever slot can be read, so that the pieces are those of other images of this database.
+std::uint64_t block_bytes_of(const LiveDatabase& database, const Stillness& still) {
+  if (database.opaque()) return kOpaqueBlockBytes;
+  for (const Slot& slot : still.slots) {
+    try {
+      std::optional<DatabaseHeader> header =
+          parse_database_header(slot, database.main(), database.cipher(), database.file().name());
+      if (header) return header->block_bytes;
+    } catch (const Error& error) {
+      if (error.code() != Errc::corrupt) throw;
+    }
+  }
+  return kOpaqueBlockBytes;
+}
+
 bool nobody_writes(const LiveDatabase& database) {
   if (is_network_filesystem(database.file().path())) return false;
   LockState lock = look_at_lock(database.file(), LockKind::writing);
@@ -59,6 +74,12 @@ std::optional<Grade> capture_opaque(CaptureState& state, Image& image) {
     bool cold = nobody_writes(database);
     if (stat_path(database.siblings().wal_checkpoint)) {
       if (cold) {
+        if (!database.opaque()) {
+          throw Error(Errc::corrupt,
+                      "{}; and {} was left by an interrupted checkpoint: without the header "
+                      "nobody can tell which commits of it count. Keep all these files",
+                      image.unreadable, database.siblings().wal_checkpoint.string());
+        }
         throw Error(
             Errc::unsupported,
             "{} was left by an interrupted checkpoint, and an encrypted database's WALs "
@@ -82,6 +103,7 @@ std::optional<Grade> capture_opaque(CaptureState& state, Image& image) {
       std::uint64_t end = wal.marker ? wal.marker->range.end : wal.committed_end;
       if (end > wal.header->bytes) target.wal.push_back({database.wal().file(), {0, end}});
       target.wal_commits = wal.commits + (wal.marker ? 1 : 0);
+      image.wal_damaged = wal.bad_entry;
     }
     Digest wal_digest = read_wal(target, &state.sink);
 
@@ -91,7 +113,7 @@ std::optional<Grade> capture_opaque(CaptureState& state, Image& image) {
                 image.head.begin() + static_cast<std::ptrdiff_t>((i + 1) * kSlotBytes));
     }
     image.file_bytes = before.database.bytes;
-    state.sink.begin(image.file_bytes, kOpaqueBlockBytes, image.head);
+    state.sink.begin(image.file_bytes, block_bytes_of(database, before), image.head);
     std::vector<Digest> digests;
     read_pieces(state, image.file_bytes, digests);
     // The first reading may have met writes; so may every other, until one finds nothing new.

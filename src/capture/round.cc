@@ -28,6 +28,18 @@ constexpr std::size_t kSuspectsMost = 4096;
 constexpr auto kQuietTime = 2s;
 constexpr auto kPollPause = 1ms;
 
+// All blocks are in use, and any may be metadata: so a live round reads all of them in its gap,
+// where no checkpoint can have begun, and no free list is needed to prove them.
+BlockMap whole_file_map(std::uint64_t file_bytes, const DatabaseHeader& header) {
+  std::uint64_t in_file =
+      file_bytes < kBlockStart ? 0 : (file_bytes - kBlockStart) / header.block_bytes;
+  BlockMap map{.used = Bitmap(in_file), .metadata = Bitmap(in_file)};
+  map.total_blocks = in_file;
+  map.used.set_all();
+  map.metadata.set_all();
+  return map;
+}
+
 }  // namespace
 
 void CaptureState::check_stop() const {
@@ -61,8 +73,14 @@ Round::Round(CaptureState& state, Target target)
                 state.write_blocks(offset, std::move(blocks));
               }) {
   latest_ = target_.header().iteration;
-  map_ = read_block_map(database_.file(), database_.file().stat().bytes, target_.header(),
-                        database_.cipher());
+  std::uint64_t file_bytes = database_.file().stat().bytes;
+  try {
+    map_ = read_block_map(database_.file(), file_bytes, target_.header(), database_.cipher());
+  } catch (const Error& error) {
+    if (error.code() != Errc::corrupt || !state.whole_file) throw;
+    unreadable_ = error.what();
+    map_ = whole_file_map(file_bytes, target_.header());
+  }
 }
 
 void Round::begin() {

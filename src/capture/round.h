@@ -24,6 +24,8 @@ struct CaptureState {
   Bitmap young;
   std::uint32_t rounds = 0;
   std::uint64_t checkpoints_seen = 0;
+  // Where the free list cannot be read, take every block of the file.
+  bool whole_file = false;
   Bitmap carried{};  // for the mutation "carry_over" only
 
   // Threads for a sink that takes several.
@@ -80,6 +82,8 @@ class Round {
   // False if the file ends before blocks that the header uses: then nothing was read.
   bool complete() const { return map_.used_beyond_file == 0; }
   const BlockMap& map() const { return map_; }
+  // Why every block of the file is taken; "" if the free list says which are in use.
+  const std::string& unreadable() const { return unreadable_; }
   std::uint64_t image_end() const { return image_end_; }
   std::uint64_t blocks() const { return blocks_; }
   const std::vector<DamagedBlock>& damaged() const { return damaged_; }
@@ -119,6 +123,7 @@ class Round {
   Target target_;
   BlockReader reader_;
   BlockMap map_;
+  std::string unreadable_;
   Stillness before_;   // of a live round
   Digest metadata_{};  // hash of the metadata blocks at the end of the gap, where no clean point
                        // proves them

@@ -88,7 +88,10 @@ int run_one(const Repository& repository, const Arguments& arguments, const std:
   }
   if (result.verify_error) throw Error(*result.verify_error);
   if (!result.details.damaged()) return 0;
-  print_warning(fmt::format("{} is damaged: the snapshot is marked so", source));
+  print_warning(
+      fmt::format("{} is damaged: {}. The snapshot is marked so, and no rule of forget "
+                  "takes older ones as long as it is the newest",
+                  source, result.details.damage()));
   return exit_status(Errc::corrupt);
 }
 

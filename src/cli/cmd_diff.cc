@@ -65,6 +65,9 @@ void print(const FoundSnapshot& before, const FoundSnapshot& after,
   print_result(fmt::format("file         {}",
                            now_and_before(format_bytes(b.file.bytes), format_bytes(a.file.bytes))));
   print_result(
+      fmt::format("used blocks  {}", now_and_before(std::to_string(after.details.used_blocks()),
+                                                    std::to_string(before.details.used_blocks()))));
+  print_result(
       fmt::format("free blocks  {}", now_and_before(std::to_string(after.details.free_blocks),
                                                     std::to_string(before.details.free_blocks))));
   print_result(fmt::format("WAL          {}, {}",

@@ -2,6 +2,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "cli/command.h"
 #include "cli/render.h"
 #include "cli/repo_option.h"
@@ -16,6 +17,30 @@ struct Arguments {
   bool encrypt = false;
 };
 
+// What a repository has in its folder, and a filesystem of its own.
+constexpr std::array<std::string_view, 11> kExpected = {
+    "config",    "config-copy", "keys",     "keys-copy", "packs",     "index",
+    "snapshots", "trash",       "sessions", "checks",    "lost+found"};
+
+// Among other files a repository is easily taken for one of them, and removed with them. What a
+// stopped init left is gone on with.
+void refuse_other_things(std::string folder) {
+  constexpr std::string_view kFile = "file://";
+  if (folder.starts_with(kFile)) folder.erase(0, kFile.size());
+  std::error_code none;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, none)) {
+    std::string name = entry.path().filename().string();
+    bool temporary = name.starts_with('.') && name.find(".duckback-") != std::string::npos;
+    if (temporary || std::find(kExpected.begin(), kExpected.end(), name) != kExpected.end())
+      continue;
+    throw Error(
+        Errc::refused,
+        "{} holds other things ({}): name an empty folder, or one that is yet to be made, as "
+        "{}/repo",
+        folder, name, folder);
+  }
+}
+
 int run(const Arguments& arguments, const Session& session) {
   RepoOption repo = arguments.repo;
   if (!arguments.folder.empty()) repo.repo = arguments.folder;
@@ -27,6 +52,7 @@ int run(const Arguments& arguments, const Session& session) {
   }
   std::string address = repo.address();
   if (arguments.encrypt) password = repo.new_password("Password for the new repository");
+  refuse_other_things(address);
   Repository made = Repository::create(make_store(address, session.stop), password);
   if (session.json) {
     nlohmann::json json = {{"repository", made.store().name()},

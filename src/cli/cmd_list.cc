@@ -6,6 +6,7 @@
 #include "cli/copy_table.h"
 #include "cli/render.h"
 #include "cli/repo_option.h"
+#include "cli/snapshot_table.h"
 #include "ops/catalog.h"
 
 namespace duckback {
@@ -61,12 +62,13 @@ void print(const Catalog& catalog, const fs::path& folder) {
 
 Run declare_list(CLI::App& app, const Session& session) {
   auto folder = std::make_shared<std::string>();
-  app.add_option("DIR", *folder, "The folder that the copies are in")->required();
-  return [folder, &session] {
+  auto password = std::make_shared<PasswordSource>();
+  app.add_option("DIR", *folder, "The folder that the copies are in, or a repository")->required();
+  password->declare(app, "");
+  return [folder, password, &session] {
     if (is_repository_folder(*folder)) {
-      throw Error(Errc::refused,
-                  "{} is a repository: `duckback snapshots --repo {}` shows what is in it", *folder,
-                  *folder);
+      RepoOption repo{.repo = *folder, .source = *password};
+      return print_snapshots(repo.open(session), "", session);
     }
     Catalog catalog = read_catalog(*folder);
     if (session.json) {

@@ -24,7 +24,11 @@ int run(const Arguments& arguments, const Session& session) {
     print(report, arguments.prune.dry_run);
   }
   if (arguments.prune.now && !report.waits_for.empty()) {
-    throw Error(Errc::conflict, "--now removed nothing: it waits for {}", report.waits_for);
+    throw Error(Errc::conflict,
+                "--now removed nothing: it waits for {}. If that process was killed on another "
+                "machine or in a container, remove this object from the repository; prune itself "
+                "does so a week after it began",
+                report.waits_for);
   }
   return 0;
 }

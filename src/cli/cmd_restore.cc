@@ -35,6 +35,10 @@ int run(const Arguments& arguments, const Session& session) {
   options.stop = session.stop;
   ProgressLine progress(!session.quiet && !session.json);
   options.step = [&](const std::string& what) { progress.say(what); };
+  options.warning = [&](const std::string& what) {
+    progress.clear();
+    print_warning(what);
+  };
   std::uint64_t chunk = std::max<std::uint64_t>(1, found.snapshot.file.chunk_bytes);
   options.progress = [&](std::uint64_t done, std::uint64_t total) {
     progress.update({.blocks_done = done / chunk,
@@ -45,7 +49,6 @@ int run(const Arguments& arguments, const Session& session) {
   };
   RestoreResult result = restore(repository, found.snapshot, options);
   progress.clear();
-  for (const std::string& warning : result.warnings) print_warning(warning);
   if (session.json) {
     json kept = json::array();
     for (const fs::path& path : result.kept) kept.push_back(path.string());
@@ -72,9 +75,6 @@ int run(const Arguments& arguments, const Session& session) {
     }
     if (result.wal_bytes > 0) {
       print_note("  its WAL is beside it; DuckDB reads both when it opens the database");
-    }
-    if (!found.details.needs.empty()) {
-      print_note(fmt::format("  needs {} or newer", found.details.needs));
     }
   }
   print_exact(result.target.string());

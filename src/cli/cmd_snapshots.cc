@@ -1,79 +1,17 @@
 #include <CLI/CLI.hpp>
-#include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "cli/command.h"
-#include "cli/render.h"
 #include "cli/repo_option.h"
-#include "cli/snapshot_json.h"
-#include "ops/find_snapshot.h"
+#include "cli/snapshot_table.h"
 
 namespace duckback {
 namespace {
-
-using nlohmann::json;
 
 struct Arguments {
   RepoOption repo;
   std::string database;
 };
-
-std::string join(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ",") + word;
-  return text;
-}
-
-std::string state(const FoundSnapshot& found) {
-  if (found.details.damaged()) return "DAMAGED";
-  if (found.details.failed) return "FAILED";
-  return found.details.verified.value_or("never");
-}
-
-void print(const std::vector<FoundSnapshot>& snapshots) {
-  std::map<std::string, std::vector<const FoundSnapshot*>> databases;
-  for (const FoundSnapshot& one : snapshots) databases[identity_of(one.snapshot)].push_back(&one);
-  for (const auto& [identity, group] : databases) {
-    print_result(database_title(group.front()->snapshot));
-    using Align = Table::Align;
-    Table table{.columns = {Align::left, Align::left, Align::right, Align::right, Align::right,
-                            Align::left, Align::left, Align::left},
-                .rows = {{"ID", "TIME", "SIZE", "ADDED", "FREE", "PROOF", "VERIFIED", "TAGS"}}};
-    for (const FoundSnapshot* one : group) {
-      const Snapshot& snapshot = one->snapshot;
-      table.rows.push_back({snapshot.id.substr(0, 8), format_local(snapshot.time),
-                            format_bytes(snapshot.file.bytes + snapshot.wal.bytes),
-                            format_bytes(snapshot.added_bytes),
-                            std::to_string(one->details.free_blocks), one->details.certification,
-                            state(*one),
-                            join(snapshot.tags) + (snapshot.pinned ? " (pinned)" : "")});
-    }
-    print_table(table);
-  }
-}
-
-int run(const Arguments& arguments, const Session& session) {
-  Repository repository = arguments.repo.open(session);
-  int status = 0;
-  std::vector<FoundSnapshot> snapshots =
-      read_snapshots(repository, arguments.database, [&](const SnapshotName&, const Error& error) {
-        print_warning(error.what());
-        status = exit_status(Errc::damaged);
-      });
-  if (session.json) {
-    json list = json::array();
-    for (const FoundSnapshot& one : snapshots) list.push_back(to_json(one.snapshot, one.details));
-    print_result(list.dump(-1, ' ', false, json::error_handler_t::replace));
-    return status;
-  }
-  print(snapshots);
-  if (snapshots.empty()) {
-    print_note(fmt::format("no snapshots in {}; make one with `duckback backup DB`",
-                           repository.store().name()));
-  }
-  return status;
-}
 
 }  // namespace
 
@@ -81,7 +19,9 @@ Run declare_snapshots(CLI::App& app, const Session& session) {
   auto arguments = std::make_shared<Arguments>();
   arguments->repo.declare(app);
   app.add_option("--database", arguments->database, "Only of this database: its path or --name");
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &session] {
+    return print_snapshots(arguments->repo.open(session), arguments->database, session);
+  };
 }
 
 }  // namespace duckback

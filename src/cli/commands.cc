@@ -26,7 +26,7 @@ Run declare_inspect(CLI::App& arguments, const Session& session);
 std::span<const Command> commands() {
   static const Command all[] = {
       {"copy", "Copy a database, in use or not, to a plain file", declare_copy},
-      {"list", "Show the copies in a folder", declare_list},
+      {"list", "Show the copies in a folder, or the snapshots of a repository", declare_list},
       {"verify", "Prove that copies are whole", declare_verify},
       {"forget", "Remove old copies or snapshots by rule", declare_forget},
       {"init", "Make a repository", declare_init},

@@ -44,6 +44,7 @@ json to_json(const Snapshot& snapshot, const SnapshotDetails& details) {
           {"free_blocks", details.free_blocks},
           {"iteration", details.iteration},
           {"damaged_blocks", details.damaged_blocks},
+          {"damage", details.damaged() ? json(details.damage()) : json(nullptr)},
           {"verified", or_null(details.verified)},
           {"failed", or_null(details.failed)},
           {"library_version", or_null(details.library_version)},

@@ -15,6 +15,9 @@ constexpr std::uint64_t kBlockBytesDefault = 256 * 1024;
 constexpr std::uint64_t kVersionLeast = 64;
 constexpr std::uint64_t kBlockBytesLeast = 16 * 1024;
 
+// Readable for who looks into the file; bytes 8 to 11 are not DuckDB's.
+constexpr std::string_view kUnfinished = "unfinished duckback file: ";
+
 std::string zero_padded_text(ByteView bytes) {
   std::string text;
   for (std::uint8_t byte : bytes) {
@@ -67,9 +70,27 @@ std::optional<Encryption> parse_encryption(ByteReader& reader, bool encrypted,
 
 }  // namespace
 
+Slot unfinished_header(std::string_view what) {
+  Slot header{};
+  std::string text = std::string(kUnfinished) + std::string(what);
+  text.resize(std::min<std::size_t>(text.size(), 1024));
+  std::copy(text.begin(), text.end(), header.begin());
+  return header;
+}
+
+bool is_unfinished(ByteView begin) {
+  constexpr std::size_t kLook = 12;
+  return begin.size() >= kLook && std::memcmp(begin.data(), kUnfinished.data(), kLook) == 0;
+}
+
 MainHeader read_main_header(const ByteSource& file) {
   MainHeader header;
   std::size_t count = file.read_at(0, header.raw);
+  if (is_unfinished(ByteView(header.raw).first(count))) {
+    std::string text = zero_padded_text(ByteView(header.raw).first(count));
+    throw Error(Errc::refused, "{} is not complete: {}", file.name(),
+                text.substr(std::min(text.size(), kUnfinished.size())));
+  }
   if (count < 12 || std::memcmp(header.raw.data() + 8, "DUCK", 4) != 0) {
     refuse_foreign(file.name(), ByteView(header.raw).first(std::min<std::size_t>(count, 64)));
   }

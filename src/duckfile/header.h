@@ -45,6 +45,12 @@ std::array<std::uint8_t, kSlotBytes> with_identifier(const MainHeader& header,
 
 using Slot = std::array<std::uint8_t, kSlotBytes>;
 
+// What stands in place of the main header while a file is not complete: DuckDB takes it for no
+// database, opens neither it nor a WAL beside it, and read_main_header() says `what` to do.
+Slot unfinished_header(std::string_view what);
+// Only the beginning is looked at: 12 bytes are enough.
+bool is_unfinished(ByteView begin);
+
 struct DatabaseHeader {
   std::uint64_t iteration = 0;
   std::uint64_t meta_block = kNoPointer;

@@ -4,11 +4,13 @@
 #include <thread>
 
 #include "base/error.h"
+#include "io/birth_time.h"
 #include "io/host.h"
 #include "ops/scratch_database.h"
 #include "ops/snapshot_sink.h"
 #include "repo/chunk_reader.h"
 #include "repo/index_upkeep.h"
+#include "repo/leftovers.h"
 #include "repo/reliance.h"
 #include "repo/session.h"
 
@@ -25,6 +27,23 @@ struct Parent {
   SnapshotDetails details;
 };
 
+// Packs that a backup which fails put, and no index tells of, are found through its session.
+class UnindexedPacks {
+ public:
+  UnindexedPacks(Session& session, const ChunkWriter& writer)
+      : session_(session), writer_(writer) {}
+  ~UnindexedPacks() {
+    if (!indexed_ && writer_.stats().packs > 0) session_.leave();
+  }
+  UnindexedPacks(const UnindexedPacks&) = delete;
+  void indexed() { indexed_ = true; }
+
+ private:
+  Session& session_;
+  const ChunkWriter& writer_;
+  bool indexed_ = false;
+};
+
 class Backup {
  public:
   Backup(const Repository& repository, const BackupOptions& options)
@@ -32,7 +51,7 @@ class Backup {
         options_(options),
         began_(std::chrono::steady_clock::now()),
         reliance_(repository.store()) {
-    source_ = resolve_path(options.source);
+    source_ = resolve_database(options.source);
     snapshot_.host = host_name();
     snapshot_.named = options.name.has_value();
     snapshot_.database = options.name ? *options.name : source_.string();
@@ -68,10 +87,14 @@ class Backup {
     std::optional<SourceLook> look = look_at_source(options_.source);
     if (may_reuse_parent(look)) return reuse_parent(session, began);
 
+    if (std::uint64_t packs = index_leftovers(repository_, session); packs > 0) {
+      step(fmt::format("going on with {} packs of a backup that was stopped", packs));
+    }
     Index index(repository_.store(), repository_.sealer(), reliance_.absent());
     ChunkReader reader(repository_.store(), repository_.sealer(), repository_.namer(), index);
     ChunkWriter writer(repository_.store(), repository_.sealer(), repository_.namer(), index,
                        options_.compression);
+    UnindexedPacks unindexed(session, writer);
     std::optional<SnapshotSink::Parent> parent;
     if (parent_) {
       parent = {.file = parent_->snapshot.file,
@@ -86,12 +109,14 @@ class Backup {
                            .require_certified = options_.require_certified,
                            .verify_blocks = true,
                            .allow_damaged = true,
+                           .whole_if_unreadable = true,
                            .key = options_.key,
                            .progress = options_.progress,
                            .stop = options_.stop});
     step("storing the rest");
     SnapshotSink::Stored stored = sink.finish(image);
     writer.flush();
+    unindexed.indexed();
 
     ChunkStats stats = writer.stats();
     snapshot_.head = stored.head;
@@ -104,9 +129,11 @@ class Backup {
     result_.details = describe_image(image);
     if (image.header) result_.details.verified = "blocks";
     result_.details.source = look;
+    result_.details.born_ns = birth_ns(source_).value_or(0);
     // Each backup puts an index: what prune does with many, who never prunes needs too.
     for (const std::string& id : writer.put_indexes()) index.add_file(id);
     tidy_ = levels_are_full(index);
+    warn_of_loss();
     if (has_bytes_of_parent()) inherit_proof();
     verify(session);
     return commit(session, began, writer.relied_on());
@@ -123,6 +150,16 @@ class Backup {
       result_.warnings.push_back(
           fmt::format("the snapshot is made, but its index was not tidied: {}", error.what()));
     }
+  }
+
+  void warn_of_loss() {
+    if (!parent_ || !lost_most(parent_->details, result_.details)) return;
+    result_.warnings.push_back(
+        fmt::format("the database has {} in use, at the snapshot before ({}) it had {}; forget "
+                    "keeps that one as "
+                    "long as this is so",
+                    format_bytes(result_.details.used_bytes()), parent_->snapshot.id.substr(0, 8),
+                    format_bytes(parent_->details.used_bytes())));
   }
 
   std::optional<Parent> find_parent() const {

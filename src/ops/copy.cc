@@ -113,7 +113,7 @@ class Copying {
     bool folder = options_.method == CopyOptions::Method::export_parquet;
     Destination destination(options_.destination, {.timestamp = options_.timestamp,
                                                    .extension = folder ? "" : ".duckdb"});
-    check_apart(source_, resolve_path(source_), destination.path());
+    check_apart(source_, resolve_database(source_), destination.path());
     if (options_.clobber) check_replaceable(destination.path());
     replace_ = options_.clobber && !folder && !destination.chosen();
     if (!replace_ && stat_path(destination.path())) fail_exists(destination.path());
@@ -383,7 +383,8 @@ class Copying {
   }
 
   void publish_files(FileSink::Staged& staged) {
-    while (!publish(staged, destination_.path(), replace_)) {
+    while (!publish(staged, destination_.path(), replace_,
+                    "a copy was stopped here; run the same `duckback copy` again")) {
       if (!destination_.chosen()) fail_exists(destination_.path());
       destination_.advance();
     }

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "duckfile/header.h"
 #include "ops/publish.h"
 #include "ops/sidecar.h"
 
@@ -132,10 +133,7 @@ void check_replaceable(const fs::path& destination) {
   if (!there || !S_ISREG(there->mode) || there->bytes == 0) return;
   std::array<std::uint8_t, 12> begin{};
   File::open_read(destination).read_at(0, begin);
-  // A copy whose publishing was interrupted begins with zeros.
-  bool unfinished =
-      std::all_of(begin.begin(), begin.end(), [](std::uint8_t byte) { return byte == 0; });
-  if (unfinished) return;
+  if (is_unfinished(begin)) return;
   if (std::memcmp(begin.data() + 8, "DUCK", 4) == 0) {
     if (stat_path(sidecar_path(destination))) return;
     throw Error(Errc::refused,

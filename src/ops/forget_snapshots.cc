@@ -35,6 +35,15 @@ class Protection {
     for (const auto& [database, state] : newest) {
       if (!state.second.empty()) wrong_.emplace(database, "the newest snapshot " + state.second);
     }
+    look_for_losses(readable);
+  }
+
+  // What speaks for one only as long as nobody names it. "" if nothing does.
+  std::string rule(const SnapshotName& name) const {
+    std::string always = reason(name);
+    if (!always.empty()) return always;
+    auto loss = before_loss_.find(name.id);
+    return loss == before_loss_.end() ? "" : loss->second;
   }
 
   // "" if there is none.
@@ -47,6 +56,33 @@ class Protection {
   }
 
  private:
+  // A database that was replaced, or lost most of what it held, may have been so by mistake, which
+  // is noticed when the rules have long dropped what it was.
+  void look_for_losses(const std::vector<FoundSnapshot>& readable) {
+    std::map<std::string, const FoundSnapshot*> latest;
+    for (const FoundSnapshot& one : readable) {
+      if (!one.details.damaged()) latest[one.name.database_id] = &one;
+    }
+    std::set<std::string> replaced_databases;
+    std::set<std::string> shrunk;
+    for (auto one = readable.rbegin(); one != readable.rend(); ++one) {
+      const std::string& database = one->name.database_id;
+      if (one->details.damaged()) continue;
+      const SnapshotDetails& now = latest[database]->details;
+      const SnapshotDetails& then = one->details;
+      if (replaced(then, now) && replaced_databases.insert(database).second) {
+        before_loss_[one->name.id] = "the newest before the database was replaced";
+      }
+      if (lost_most(then, now) && shrunk.insert(database).second) {
+        before_loss_.try_emplace(
+            one->name.id,
+            fmt::format("the newest before the database shrank ({} in use, now {})",
+                        format_bytes(then.used_bytes()), format_bytes(now.used_bytes())));
+      }
+    }
+  }
+
+  std::map<std::string, std::string> before_loss_;  // why, by id
   std::map<std::string, std::string> newest_good_;  // ids, by database
   std::set<std::string> pinned_;
   std::map<std::string, std::string> wrong_;  // reasons, by database
@@ -109,7 +145,7 @@ ForgetSnapshotsReport forget_snapshots(const Repository& repository,
     SnapshotDecision& decision = report.decisions[i];
     decision.keep = verdicts[i].keep;
     decision.reasons = verdicts[i].reasons;
-    std::string reason = protection.reason(decision.found.name);
+    std::string reason = protection.rule(decision.found.name);
     if (reason == "pinned" || (!decision.keep && !reason.empty())) {
       decision.reasons.push_back(reason);
       decision.keep = true;

@@ -20,14 +20,11 @@ std::vector<fs::path> wal_names(const fs::path& path) {
           with_suffix(path, ".wal.recovery")};
 }
 
-// DuckDB itself reads a file that begins with zeros as no database, and so opens neither it nor a
-// WAL beside it.
 class WithheldHeader {
  public:
-  explicit WithheldHeader(const File& file) : file_(file) {
+  WithheldHeader(const File& file, std::string_view unfinished) : file_(file) {
     file_.read_at(0, header_);
-    std::array<std::uint8_t, kSlotBytes> zeros{};
-    file_.write_at(0, zeros);
+    file_.write_at(0, unfinished_header(unfinished));
     file_.sync();
   }
   void restore() const {
@@ -37,7 +34,7 @@ class WithheldHeader {
 
  private:
   const File& file_;
-  std::array<std::uint8_t, kSlotBytes> header_{};
+  Slot header_{};
 };
 
 // What has the destination's names, kept in a folder beside it until the new copy has them all; put
@@ -71,7 +68,11 @@ class OldCopy {
   void give_up() { done_ = true; }
 
  private:
-  fs::path kept(const fs::path& name) const { return folder_.path() / name.filename(); }
+  // A WAL that has no database is kept under a name at which DuckDB does not look for one.
+  fs::path kept(const fs::path& name) const {
+    return folder_.path() /
+           (name.filename().string() + (linked_ || name == destination_ ? "" : ".old"));
+  }
   bool moved(const fs::path& name) const {
     return std::find(moved_.begin(), moved_.end(), name) != moved_.end();
   }
@@ -97,7 +98,8 @@ std::vector<fs::path> names_of_copy(const fs::path& path) {
   return names;
 }
 
-bool publish(FileSink::Staged& copy, const fs::path& destination, bool replace) {
+bool publish(FileSink::Staged& copy, const fs::path& destination, bool replace,
+             std::string_view unfinished) {
   if (!replace && stat_path(destination)) return false;
   fs::path folder = folder_of(destination);
 
@@ -112,7 +114,7 @@ bool publish(FileSink::Staged& copy, const fs::path& destination, bool replace) 
 
   OldCopy old(destination);
   old.move_away(sidecar_path(destination));
-  WithheldHeader header(copy.database.temp.file());
+  WithheldHeader header(copy.database.temp.file(), unfinished);
   if (!take_name(copy.database.temp, destination, replace)) {
     header.restore();
     return false;

@@ -48,12 +48,13 @@ class Publishing : public testing::Test {
 
 const std::string kOld(8000, 'o');
 const std::string kNew(9000, 'n');
+const std::string kStopped = "it was stopped";
 
 TEST_F(Publishing, ASingleFileReplacesASingleFile) {
   put("", kOld);
   put(".duckback.json", "{}");
   FileSink::Staged copy = staged(kNew);
-  EXPECT_TRUE(publish(copy, destination_, true));
+  EXPECT_TRUE(publish(copy, destination_, true, kStopped));
   EXPECT_EQ(get(""), kNew);
   EXPECT_EQ(entries(), 1u) << "the sidecar of the old copy is gone";
 }
@@ -62,7 +63,7 @@ TEST_F(Publishing, ACopyWithoutWalTakesTheOldWalAway) {
   put("", kOld);
   for (const char* suffix : {".wal", ".wal.checkpoint", ".wal.recovery"}) put(suffix, "old");
   FileSink::Staged copy = staged(kNew);
-  EXPECT_TRUE(publish(copy, destination_, true));
+  EXPECT_TRUE(publish(copy, destination_, true, kStopped));
   EXPECT_EQ(get(""), kNew);
   EXPECT_EQ(entries(), 1u);
 }
@@ -71,7 +72,7 @@ TEST_F(Publishing, APairReplacesAPair) {
   put("", kOld);
   put(".wal", "old");
   FileSink::Staged copy = staged(kNew, "new");
-  EXPECT_TRUE(publish(copy, destination_, true));
+  EXPECT_TRUE(publish(copy, destination_, true, kStopped));
   EXPECT_EQ(get(""), kNew);
   EXPECT_EQ(get(".wal"), "new");
   EXPECT_EQ(entries(), 2u);
@@ -84,7 +85,7 @@ TEST_F(Publishing, WhatFailsHalfWayLeavesTheOldPair) {
   FileSink::Staged copy = staged(kNew, "new wal");
   // The new WAL cannot get its name: somebody took its file away.
   remove_file(copy.wal->temp.path());
-  EXPECT_THROW((void)publish(copy, destination_, true), Error);
+  EXPECT_THROW((void)publish(copy, destination_, true, kStopped), Error);
   EXPECT_EQ(get(""), kOld);
   EXPECT_EQ(get(".wal"), "old wal");
   EXPECT_EQ(get(".duckback.json"), "{}");
@@ -97,12 +98,12 @@ TEST_F(Publishing, WithoutReplaceAnExistingCopyStaysAsItIs) {
   put(".duckback.json", "{}");
   {
     FileSink::Staged copy = staged(kNew, "new");
-    EXPECT_FALSE(publish(copy, destination_, false));
+    EXPECT_FALSE(publish(copy, destination_, false, kStopped));
     EXPECT_EQ(get(""), kOld);
     EXPECT_EQ(get(".wal"), "old");
     EXPECT_EQ(get(".duckback.json"), "{}");
 
-    EXPECT_TRUE(publish(copy, folder_ / "other.duckdb", false));
+    EXPECT_TRUE(publish(copy, folder_ / "other.duckdb", false, kStopped));
   }
   EXPECT_EQ(read_text(folder_ / "other.duckdb", 1 << 20), kNew);
   EXPECT_EQ(read_text(folder_ / "other.duckdb.wal", 1 << 20), "new");

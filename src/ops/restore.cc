@@ -30,6 +30,12 @@ fs::path with_suffix(const fs::path& path, std::string_view suffix) {
   return result;
 }
 
+std::array<std::uint8_t, 12> begin_of(const File& file) {
+  std::array<std::uint8_t, 12> begin{};
+  file.read_at(0, begin);
+  return begin;
+}
+
 constexpr std::array<std::string_view, 3> kWalSuffixes = {".wal", ".wal.checkpoint",
                                                           ".wal.recovery"};
 
@@ -163,8 +169,11 @@ class Restore {
     result_.target = target_ = fs::absolute(options_.target);
     DUCKBACK_ASSERT(!options_.leave_out || !options_.delta);
     check_target();
+    remove_leftovers(target_);
     warn();
-    if (options_.delta && stat_path(target_)) {
+    if (there_already_) {
+      result_.wal_bytes = with_wal_ ? snapshot_.wal.bytes : 0;
+    } else if (options_.delta && stat_path(target_)) {
       onto();
     } else {
       beside();
@@ -187,17 +196,59 @@ class Restore {
       throw Error(Errc::refused, "{} is no file; name the database file", target_.string());
     }
     target_ = resolve_path(target_);
-    if (std::optional<Process> user = user_of(*there)) {
-      throw Error(Errc::conflict,
-                  "{} is open in {}: what that writes later would be lost. Stop it first",
-                  target_.string(), to_text(*user));
-    }
-    if (!options_.delta && !options_.force) {
+    refuse_open_target();
+    unfinished_ = is_unfinished(begin_of(File::open_read(target_)));
+    if (options_.delta || unfinished_) return;
+    there_already_ = !options_.settle && holds_snapshot();
+    if (!there_already_ && !options_.force) {
       throw Error(Errc::refused,
                   "{} exists: --force keeps it under another name and puts the snapshot in its "
                   "place, --delta changes it into the snapshot, --to names another place",
                   target_.string());
     }
+  }
+
+  // Asked again just before it is changed, for reading the repository takes its time.
+  void refuse_open_target() const {
+    std::optional<FileStat> there = stat_path(target_);
+    if (!there) return;
+    if (std::optional<Process> user = user_of(*there)) {
+      throw Error(Errc::conflict,
+                  "{} is open in {}: what that writes later would be lost. Stop it first",
+                  target_.string(), to_text(*user));
+    }
+  }
+
+  // A restore that was killed when all was done but to say so: the same command succeeds.
+  bool holds_snapshot() const {
+    File file = File::open_read(target_);
+    std::array<std::uint8_t, kBlockStart> begin{};
+    if (file.read_at(0, begin) != begin.size() || begin != head()) return false;
+    std::optional<FileStat> wal = stat_path(with_suffix(target_, ".wal"));
+    if (stat_path(with_suffix(target_, ".wal.checkpoint"))) return false;
+    if (wal.has_value() != with_wal_ || !holds_map(file, kBlockStart, snapshot_.file)) return false;
+    return !wal || holds_map(File::open_read(with_suffix(target_, ".wal")), 0, snapshot_.wal);
+  }
+
+  bool holds_map(const File& file, std::uint64_t begin, const MapRef& map) const {
+    bool same = file.size() == map.bytes;
+    Bytes piece;
+    walk_map(
+        map, [&](const ChunkId& id) { return reader_.read(id); },
+        [&](const ChunkId&, std::uint32_t) {
+          if (options_.stop.stop_requested()) throw Interrupted();
+          return same;
+        },
+        [&](std::uint64_t number, const ChunkId&, const MapLeaf& leaf) {
+          leaf.for_each([&](std::size_t at, const MapEntry& entry) {
+            if (!same) return;
+            std::uint64_t offset = begin + (number * kMapFanOut + at) * map.chunk_bytes;
+            piece.resize(std::min(map.chunk_bytes, map.bytes - std::min(map.bytes, offset)));
+            piece.resize(file.read_at(offset, piece));
+            same = repository_.namer().chunk_id(piece) == entry.chunk;
+          });
+        });
+    return same;
   }
 
   std::optional<Process> user_of(const FileStat& there) const {
@@ -208,9 +259,13 @@ class Restore {
 
   void warn() {
     if (details_.damaged()) {
-      result_.warnings.push_back(fmt::format(
-          "the snapshot is of a damaged database ({} damaged blocks); an older one may be better",
-          details_.damaged_blocks));
+      warn(fmt::format("the snapshot is of a damaged database ({}); an older one may be better",
+                       details_.damage()));
+    }
+    constexpr std::uint64_t kEveryDuckDbReads = 64;
+    if (details_.storage_version > kEveryDuckDbReads && !details_.needs.empty()) {
+      warn(fmt::format("the database needs {} or newer: an older one refuses to open it",
+                       details_.needs));
     }
     if (details_.failed) {
       result_.warnings.push_back(fmt::format(
@@ -218,10 +273,21 @@ class Restore {
           *details_.failed));
     }
     if (options_.without_wal && snapshot_.wal.bytes > 0) {
-      result_.warnings.push_back(
-          fmt::format("without its WAL the database lacks the last {} commits of the snapshot",
-                      details_.wal_commits));
+      warn(
+          fmt::format("without its WAL ({}) the database lacks the last {} commits of the snapshot",
+                      format_bytes(snapshot_.wal.bytes), details_.wal_commits));
     }
+  }
+
+  void warn(const std::string& text) {
+    result_.warnings.push_back(text);
+    if (options_.warning) options_.warning(text);
+  }
+
+  std::string unfinished_text() const {
+    return fmt::format(
+        "a restore of snapshot {} was stopped here; run the same `duckback restore` again",
+        snapshot_.id.substr(0, 8));
   }
 
   std::size_t threads() const {
@@ -292,24 +358,34 @@ class Restore {
     if (options_.settle && staged.wal) settle(staged);
     result_.wal_bytes = staged.wal ? staged.wal->bytes : 0;
 
+    refuse_open_target();
     keep_old();
     bool replace = stat_path(target_).has_value();
-    if (!publish(staged, target_, replace)) {
+    if (!publish(staged, target_, replace, unfinished_text())) {
       throw Error(Errc::conflict, "{} appeared meanwhile; nothing was put in its place",
                   target_.string());
     }
   }
 
-  // Gives what is at the target a second name, so that it stays when the first one is taken.
+  // Gives what is at the target a second name, so that it stays when the first one is taken. What a
+  // stopped restore left is no database worth keeping.
   void keep_old() {
-    keep(target_, "");
-    for (std::string_view suffix : kWalSuffixes) keep(with_suffix(target_, suffix), suffix);
+    bool with_database = stat_path(target_) && !unfinished_;
+    choose_stamp(with_database);
+    if (with_database) keep(target_, kept_name(""));
+    for (std::string_view suffix : kWalSuffixes) {
+      fs::path old = with_suffix(target_, suffix);
+      if (stat_path(old)) keep(old, with_database ? kept_name(suffix) : kept_wal_name(suffix));
+    }
     if (!result_.kept.empty()) sync_folder(folder_of(target_));
   }
 
-  void keep(const fs::path& old, std::string_view suffix) {
-    if (!stat_path(old)) return;
-    fs::path kept = kept_name(suffix);
+  void keep(const fs::path& old, const fs::path& kept) {
+    std::optional<FileStat> there = stat_path(kept);
+    if (there && there->same_file(*stat_path(old))) {
+      result_.kept.push_back(kept);
+      return;
+    }
     std::error_code failed;
     fs::create_hard_link(old, kept, failed);
     if (failed) {
@@ -323,11 +399,44 @@ class Restore {
   fs::path kept_name(std::string_view suffix) const {
     return with_suffix(target_, fmt::format(".pre-restore-{}{}", stamp_, suffix));
   }
+  // Of a WAL without its database: no name at which DuckDB would look for one, and delete it.
+  fs::path kept_wal_name(std::string_view suffix) const {
+    return with_suffix(target_, fmt::format("{}.pre-restore-{}", suffix, stamp_));
+  }
+
+  // The names of a stamp are those of one state: a restore that was stopped after it gave some is
+  // gone on with, others are left alone.
+  void choose_stamp(bool with_database) {
+    if (with_database && continue_stamp()) return;
+    std::string first = stamp_;
+    for (int i = 2; stamp_is_taken(); ++i) stamp_ = fmt::format("{}-{}", first, i);
+  }
+
+  bool continue_stamp() {
+    std::string prefix = kept_name("").filename().string();
+    prefix.resize(prefix.size() - stamp_.size());
+    FileStat database = *stat_path(target_);
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder_of(target_))) {
+      std::string name = entry.path().filename().string();
+      if (!name.starts_with(prefix)) continue;
+      std::optional<FileStat> there = stat_path(entry.path());
+      if (!there || !there->same_file(database)) continue;
+      stamp_ = name.substr(prefix.size());
+      return true;
+    }
+    return false;
+  }
+
+  bool stamp_is_taken() const {
+    if (stat_path(kept_name(""))) return true;
+    return std::any_of(kWalSuffixes.begin(), kWalSuffixes.end(), [&](std::string_view suffix) {
+      return stat_path(kept_name(suffix)) || stat_path(kept_wal_name(suffix));
+    });
+  }
 
   void settle(FileSink::Staged& staged) {
     if (details_.encrypted) {
-      result_.warnings.push_back(
-          "the WAL was not folded in: DuckDB cannot be trusted to write an encrypted database");
+      warn("the WAL was not folded in: DuckDB cannot be trusted to write an encrypted database");
       return;
     }
     step("folding the WAL in");
@@ -361,14 +470,15 @@ class Restore {
     step(fmt::format("changing {} into the snapshot", target_.string()));
     File file = File::open_write(target_);
     check_begin(file);
+    refuse_open_target();
     remove_file(sidecar_path(target_));
-    std::array<std::uint8_t, kSlotBytes> zeros{};
-    file.write_at(0, zeros);
+    file.write_at(0, unfinished_header(unfinished_text()));
     file.sync();
+    choose_stamp(false);
     for (std::string_view suffix : kWalSuffixes) {
       fs::path old = with_suffix(target_, suffix);
       if (!stat_path(old)) continue;
-      fs::path kept = kept_name(suffix);
+      fs::path kept = kept_wal_name(suffix);
       rename_file(old, kept);
       result_.kept.push_back(kept);
     }
@@ -391,13 +501,8 @@ class Restore {
 
   // It is a database, or was while a --delta was stopped.
   void check_begin(const File& file) const {
-    std::array<std::uint8_t, 12> begin{};
-    std::size_t count = file.read_at(0, begin);
-    bool unfinished =
-        std::all_of(begin.begin(), begin.end(), [](std::uint8_t byte) { return byte == 0; });
-    if (unfinished || (count == begin.size() && std::memcmp(begin.data() + 8, "DUCK", 4) == 0)) {
-      return;
-    }
+    std::array<std::uint8_t, 12> begin = begin_of(file);
+    if (is_unfinished(begin) || std::memcmp(begin.data() + 8, "DUCK", 4) == 0) return;
     throw Error(Errc::refused, "{} is no DuckDB database; --delta changes nothing else",
                 target_.string());
   }
@@ -409,6 +514,8 @@ class Restore {
   Index index_;
   ChunkReader reader_;
   bool with_wal_;
+  bool unfinished_ = false;     // a restore was stopped at the target
+  bool there_already_ = false;  // or was just done
   std::string stamp_;
   fs::path target_;
   RestoreResult result_;

@@ -25,6 +25,7 @@ struct RestoreOptions {
   fs::path library;         // as of duckdb/worker.h
 
   std::function<void(const std::string&)> step;
+  std::function<void(const std::string&)> warning;  // as it arises, most before anything is done
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // bytes of the file
   std::stop_token stop;
 };
@@ -42,10 +43,11 @@ struct RestoreResult {
 // Gives a snapshot back as a database. Every chunk is checked against its id. What is at the target
 // stays as it is until the new file is complete (with delta: has no valid header until then, so
 // that DuckDB refuses it, and the same command goes on where it was stopped). A WAL that was beside
-// the target is moved aside, never deleted, never left for the new file.
-// Throws Errc::conflict if a process has the target open, Errc::refused if there is something at
-// the target and neither delta nor force is given, Errc::damaged for a snapshot that cannot be
-// given back.
+// the target is moved aside, never deleted, never left for the new file: to NAME.wal.pre-restore-
+// STAMP, or, where the database is kept too, beside that. Killed anywhere, the same call succeeds.
+// Throws Errc::conflict if a process has the target open, Errc::refused if there is something else
+// than this snapshot at the target and neither delta nor force is given, Errc::damaged for a
+// snapshot that cannot be given back.
 RestoreResult restore(const Repository& repository, const Snapshot& snapshot,
                       const RestoreOptions& options);
 

@@ -99,6 +99,8 @@ SnapshotDetails from_json(const Json& json) {
   json.at("source_bytes").get_to(details.source_bytes);
   json.at("damaged_blocks").get_to(details.damaged_blocks);
   json.at("wal_damaged").get_to(details.wal_damaged);
+  details.unreadable = json.value("unreadable", "");
+  details.born_ns = json.value("born_ns", std::int64_t{0});
   if (const Json& version = json.at("library_version"); !version.is_null()) {
     details.library_version = version.get<std::string>();
   }
@@ -168,6 +170,38 @@ std::optional<SourceLook> look_at_source(const fs::path& source) {
   return look;
 }
 
+std::uint64_t SnapshotDetails::used_blocks() const {
+  if (block_bytes == 0) return blocks;
+  std::uint64_t in_file =
+      source_bytes > kBlockStart ? (source_bytes - kBlockStart) / block_bytes : 0;
+  return std::min(blocks, in_file - std::min(in_file, free_blocks));
+}
+
+std::string SnapshotDetails::damage() const {
+  std::string text;
+  auto add = [&](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
+  if (!unreadable.empty()) {
+    add(unreadable + "; which blocks are in use is not known, so all are kept");
+  }
+  if (damaged_blocks > 0) {
+    add(fmt::format("{} blocks do not match their checksums{}", damaged_blocks,
+                    unreadable.empty() ? "" : ", some of them maybe free ones"));
+  }
+  if (wal_damaged) add("its WAL is damaged, and kept up to the last whole commit");
+  return text;
+}
+
+bool replaced(const SnapshotDetails& before, const SnapshotDetails& now) {
+  bool reborn = before.born_ns != 0 && now.born_ns != 0 && before.born_ns != now.born_ns;
+  return before.identifier != now.identifier || reborn;
+}
+
+bool lost_most(const SnapshotDetails& before, const SnapshotDetails& now) {
+  // A database of a few blocks is more than halved by nothing.
+  constexpr std::uint64_t kBytesLeast = 1 << 20;
+  return before.used_bytes() >= kBytesLeast && before.used_bytes() / 2 > now.used_bytes();
+}
+
 SnapshotDetails describe_image(const Image& image) {
   SnapshotDetails details;
   details.certification = name_of(image.grade);
@@ -188,6 +222,7 @@ SnapshotDetails describe_image(const Image& image) {
   details.source_bytes = image.source.bytes;
   details.damaged_blocks = image.damaged_blocks;
   details.wal_damaged = image.wal_damaged;
+  details.unreadable = image.unreadable;
   return details;
 }
 
@@ -224,6 +259,8 @@ std::string to_json(const SnapshotDetails& details) {
                {"source_bytes", details.source_bytes},
                {"damaged_blocks", details.damaged_blocks},
                {"wal_damaged", details.wal_damaged},
+               {"unreadable", details.unreadable},
+               {"born_ns", details.born_ns},
                {"library_version", or_null(details.library_version)},
                {"tables", tables},
                {"verified", or_null(details.verified)},

@@ -43,7 +43,8 @@ struct SnapshotDetails {
   std::uint64_t storage_version = 0;
   std::string needs;  // "DuckDB 1.2"
   bool encrypted = false;
-  std::string identifier;  // of the database file, hex
+  std::string identifier;    // of the database file, hex
+  std::int64_t born_ns = 0;  // when the file was made, by its filesystem; 0: not known
   std::uint64_t iteration = 0;
   std::uint64_t block_bytes = 0;
   std::uint64_t blocks = 0;
@@ -52,6 +53,7 @@ struct SnapshotDetails {
   std::uint64_t source_bytes = 0;
   std::uint64_t damaged_blocks = 0;
   bool wal_damaged = false;
+  std::string unreadable;  // as of Image
   std::optional<std::string> library_version;
   std::optional<std::vector<Sidecar::Table>> tables;
   std::optional<std::string> verified;  // "blocks", "open", "full": when it was made
@@ -59,9 +61,20 @@ struct SnapshotDetails {
   std::optional<std::string> failed;
   std::optional<SourceLook> source;
 
-  bool damaged() const { return damaged_blocks > 0 || wal_damaged; }
+  bool damaged() const { return damaged_blocks > 0 || wal_damaged || !unreadable.empty(); }
   bool good() const { return !damaged() && !failed; }
+  // Of the file, as far as that is known: without what an image takes of the free area.
+  std::uint64_t used_blocks() const;
+  std::uint64_t used_bytes() const { return used_blocks() * block_bytes; }
+  // What is known of it, in words; "" if it is not damaged.
+  std::string damage() const;
 };
+
+// Another file has its place: another database, or this one made anew. By the identifier where
+// there is one (storage 64 has none), and by the file's birth.
+bool replaced(const SnapshotDetails& before, const SnapshotDetails& now);
+// It had more than twice as much in use before: by mistake, maybe.
+bool lost_most(const SnapshotDetails& before, const SnapshotDetails& now);
 
 SnapshotDetails describe_image(const Image& image);
 std::string to_json(const SnapshotDetails& details);

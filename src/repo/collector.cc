@@ -43,7 +43,7 @@ class Collector {
     } else {
       session_.emplace(repository_, "prune");
       now_ = session_->began();
-      remove_dead_sessions(store_, now_ - options_.session_lifetime, *session_);
+      remove_dead_sessions(repository_, now_ - options_.session_lifetime, *session_);
     }
     if (options_.now && !options_.dry_run) {
       report_.waits_for = session_that_waits(SystemTime::max());
@@ -374,9 +374,10 @@ class Collector {
   }
 
   static std::string describe(const SessionInfo& session) {
-    return fmt::format("a {} on {} (pid {}) since {}",
-                       session.what.empty() ? "session" : session.what, session.host, session.pid,
-                       format_utc(session.began));
+    return fmt::format("a {} on {} (pid {}) since {}: sessions/{}",
+                       session.what.empty() ? "session" : session.what,
+                       session.host.empty() ? "an unknown host" : session.host, session.pid,
+                       format_utc(session.began), session.id);
   }
 
   void remove_packs(const std::vector<std::string>& due) {

@@ -33,6 +33,12 @@ Session::Session(const Repository& repository, std::string_view what)
                {"host", host_name()},
                {"pid", ::getpid()},
                {"began", format_utc(std::chrono::system_clock::now())}};
+  if (std::optional<ProcessId> process = this_process()) {
+    json["started"] = process->started;
+    json["boot"] = process->boot;
+    json["pid_namespace"] = process->space;
+    json["time_namespace"] = process->clock;
+  }
   json_ = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   put_document(repository_.store(), repository_.sealer(), key_of(id_), json_);
   began_ = time_of(repository_.store(), key_of(id_));
@@ -47,6 +53,7 @@ SystemTime Session::now() {
 }
 
 Session::~Session() {
+  if (left_) return;
   try {
     repository_.store().remove(key_of(id_));
   } catch (const Error&) {
@@ -74,6 +81,12 @@ std::vector<SessionInfo> list_sessions(const Repository& repository) {
       json.at("what").get_to(session.what);
       json.at("host").get_to(session.host);
       json.at("pid").get_to(session.pid);
+      if (!json.contains("boot")) continue;
+      session.process = ProcessId{.pid = static_cast<pid_t>(session.pid),
+                                  .started = json.at("started").get<std::uint64_t>(),
+                                  .boot = json.at("boot").get<std::string>(),
+                                  .space = json.at("pid_namespace").get<std::uint64_t>(),
+                                  .clock = json.at("time_namespace").get<std::uint64_t>()};
     } catch (const Json::exception&) {
     } catch (const Error& error) {
       if (error.code() != Errc::damaged && error.code() != Errc::not_found) throw;
@@ -82,13 +95,24 @@ std::vector<SessionInfo> list_sessions(const Repository& repository) {
   return sessions;
 }
 
-void remove_dead_sessions(Store& store, SystemTime latest, const Session& own) {
+void remove_session(Store& store, const std::string& id) {
+  store.remove(key_of(id));
+  store.remove(key_of(id) + std::string(kClock));
+}
+
+bool SessionInfo::dead() const { return process && host == host_name() && has_ended(*process); }
+
+void remove_dead_sessions(const Repository& repository, SystemTime latest, const Session& own) {
+  Store& store = repository.store();
   std::vector<std::string> dead;
   store.list(kPrefix, [&](const ObjectInfo& object) {
     if (object.modified <= latest && !object.key.starts_with(key_of(own.id()))) {
       dead.push_back(object.key);
     }
   });
+  for (const SessionInfo& session : list_sessions(repository)) {
+    if (session.id != own.id() && session.dead()) remove_session(store, session.id);
+  }
   for (const std::string& key : dead) store.remove(key);
 }
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "io/process_id.h"
 #include "repo/repository.h"
 
 namespace duckback {
@@ -16,6 +17,8 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
+  // It stays when this ends, for index_leftovers() to see what was not finished.
+  void leave() { left_ = true; }
   // By the store's clock.
   SystemTime began() const { return began_; }
   const std::string& id() const { return id_; }
@@ -33,6 +36,7 @@ class Session {
   std::string id_;
   std::string json_;
   SystemTime began_;
+  bool left_ = false;
 };
 
 struct SessionInfo {
@@ -41,10 +45,17 @@ struct SessionInfo {
   std::string what;  // "backup", "prune"
   std::string host;
   std::int64_t pid = 0;
+  // Empty if it was not told (or by a duckback that knew no such thing).
+  std::optional<ProcessId> process{};
+
+  // Its process is certain to have ended, and with it what it relied on.
+  bool dead() const;
 };
 // What cannot be read counts, without what it says.
 std::vector<SessionInfo> list_sessions(const Repository& repository);
-// Removes what killed processes left: all from `latest` or before, by the store's clock, but `own`.
-void remove_dead_sessions(Store& store, SystemTime latest, const Session& own);
+void remove_session(Store& store, const std::string& id);
+// Removes what killed processes left, but never `own`: those whose process has ended, as far as
+// that can be told from this machine, and all from `latest` or before, by the store's clock.
+void remove_dead_sessions(const Repository& repository, SystemTime latest, const Session& own);
 
 }  // namespace duckback

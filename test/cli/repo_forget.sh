@@ -100,5 +100,4 @@ expect 0 "$duckback" prune
 # A folder of copies that is none.
 expect 1 "$duckback" forget repo --keep-last 1
 says "--repo repo"
-expect 1 "$duckback" list repo
-says "duckback snapshots --repo repo"
+expect 0 "$duckback" list repo
