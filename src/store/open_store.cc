@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "store/directory_store.h"
+#include "store/retrying_store.h"
+#include "store/s3_store.h"
 
 namespace duckback {
 namespace {
@@ -39,12 +41,11 @@ fs::path folder_at(const std::string& url) {
   std::string_view scheme = std::string_view(url).substr(0, mark == url.npos ? 0 : mark);
   if (scheme.empty() || scheme.find('/') != scheme.npos) return url;
   std::string_view rest = std::string_view(url).substr(mark + 3);
-  if (scheme == "s3") {
-    throw Error(Errc::unsupported, "{}: object storage comes with the next version", url);
-  }
   if (scheme != "file") {
-    throw Error(Errc::invalid, "{}: '{}://' is no storage that duckback knows; name a folder", url,
-                scheme);
+    throw Error(
+        Errc::invalid,
+        "{}: '{}://' is no storage that duckback knows; name a folder or s3://BUCKET/PREFIX", url,
+        scheme);
   }
   if (!rest.starts_with('/')) {
     throw Error(Errc::invalid, "{}: write file:///PATH, with the whole path", url);
@@ -52,9 +53,17 @@ fs::path folder_at(const std::string& url) {
   return decode_percent(url, rest);
 }
 
+// Null unless `url` names a bucket.
+std::shared_ptr<Store> bucket_at(const std::string& url, const std::stop_token& stop) {
+  if (!url.starts_with("s3://")) return nullptr;
+  return std::make_shared<RetryingStore>(std::make_shared<S3Store>(url, stop),
+                                         RetryingStore::Policy{}, stop);
+}
+
 }  // namespace
 
-std::shared_ptr<Store> open_store(const std::string& url, std::stop_token) {
+std::shared_ptr<Store> open_store(const std::string& url, std::stop_token stop) {
+  if (std::shared_ptr<Store> bucket = bucket_at(url, stop)) return bucket;
   fs::path folder = folder_at(url);
   std::optional<FileStat> found = stat_path(folder);
   if (!found || !S_ISDIR(found->mode)) {
@@ -64,7 +73,8 @@ std::shared_ptr<Store> open_store(const std::string& url, std::stop_token) {
   return std::make_shared<DirectoryStore>(folder);
 }
 
-std::shared_ptr<Store> make_store(const std::string& url, std::stop_token) {
+std::shared_ptr<Store> make_store(const std::string& url, std::stop_token stop) {
+  if (std::shared_ptr<Store> bucket = bucket_at(url, stop)) return bucket;
   fs::path folder = folder_at(url);
   std::optional<FileStat> found = stat_path(folder);
   if (found && !S_ISDIR(found->mode)) {

@@ -53,6 +53,10 @@ class Store {
                     const std::function<void(const ObjectInfo&)>& visit) = 0;
   // Removing what is not there is success. A crash of the machine soon after may undo it.
   virtual void remove(std::string_view key) = 0;
+  // Whether one request makes create() exclusive, or a protocol of several, which is slower and
+  // relies on all creators following it. A store that cannot know tries it out with an object of
+  // its own: so it also says, to who is about to use it, that it can be written.
+  virtual bool creates_atomically() { return true; }
 };
 
 // Whether it has the form of a key (see above).
