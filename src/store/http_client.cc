@@ -58,7 +58,15 @@ struct Exchange {
   const std::stop_token& stop;
   HttpAnswer answer;
   std::size_t header_bytes = 0;
+  bool head_ended = false;
   bool length_known = false;
+
+  // For libcurl a connection that closes within the headers, or before a body without length, is
+  // the end of an answer like any other.
+  bool is_whole(int status) const {
+    bool has_body = request.method != "HEAD" && status != 204 && status != 304;
+    return head_ended && (length_known || !has_body);
+  }
 };
 
 std::size_t take_header(char* text, std::size_t, std::size_t bytes, void* user) {
@@ -70,9 +78,11 @@ std::size_t take_header(char* text, std::size_t, std::size_t bytes, void* user) 
   if (line.starts_with("HTTP/")) {
     answer.headers.clear();  // What came before was only an announcement (100, a proxy's 200).
     answer.length.reset();
+    exchange.head_ended = false;
     exchange.length_known = line.starts_with("HTTP/2") || line.starts_with("HTTP/3");
     return bytes;
   }
+  if (line == "\r\n" || line == "\n") exchange.head_ended = true;
   std::size_t colon = line.find(':');
   if (colon == line.npos) return bytes;
   std::string name(line.substr(0, colon));
@@ -269,7 +279,7 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
   Easy easy = pool_->take();
   CURL* raw = easy.get();
   std::array<char, CURL_ERROR_SIZE> detail{};
-  Exchange exchange{request, pool_->stop, {}, 0, false};
+  Exchange exchange{.request = request, .stop = pool_->stop, .answer = {}};
   set(raw, CURLOPT_SHARE, pool_->shared);
   set(raw, CURLOPT_ERRORBUFFER, detail.data());
   set_transport(raw, request, pool_->options);
@@ -292,12 +302,11 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
   if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && answer.body_left_out)) {
     throw_failure(code, request.url, detail.data());
   }
-  if (!exchange.length_known && !answer.body.empty()) {
-    // It ends with the connection, and a cut would look the same.
-    throw Error(Errc::unavailable, "{} does not say how long its answer is",
+  answer.status = static_cast<int>(status);
+  if (!exchange.is_whole(answer.status)) {
+    throw Error(Errc::unavailable, "{} does not say how long its answer is, or broke it off",
                 origin_of(request.url));
   }
-  answer.status = static_cast<int>(status);
   return std::move(answer);
 }
 

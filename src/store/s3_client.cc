@@ -43,7 +43,7 @@ bool may_pass(const S3Answer& answer) {
                                                       "NoSuchUpload"};
   int status = answer.http.status;
   return (status >= 500 && status != 501 && status != 505 && status != 507) || status == 408 ||
-         status == 429 || is_one_of(answer.code, codes);
+         status == 409 || status == 429 || is_one_of(answer.code, codes);
 }
 
 bool is_full(const S3Answer& answer) {
