@@ -13,11 +13,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// One that is so old is nobody's any more: far longer than kUse and the request after it take.
-constexpr std::chrono::hours kDead{1};
 // One that was not listed so soon is put again before it is relied on.
 constexpr std::chrono::seconds kUse{60};
-constexpr std::chrono::seconds kPatience{30};
 
 void put_claim(S3Client& client, const std::string& claim) {
   client.send_ok({.method = "PUT", .object = claim, .permission = "s3:PutObject"});
@@ -32,7 +29,7 @@ void remove_claim(S3Client& client, const std::string& claim) {
 
 // The claims of others that count.
 std::vector<std::string> others_in(S3Client& client, const std::string& folder,
-                                   const std::string& own) {
+                                   const std::string& own, std::chrono::seconds dead) {
   std::vector<ObjectInfo> found;
   list_objects(client, folder, [&](const ObjectInfo& object) { found.push_back(object); });
   SystemTime now;  // by the server's clock
@@ -40,7 +37,7 @@ std::vector<std::string> others_in(S3Client& client, const std::string& folder,
   std::vector<std::string> others;
   for (const ObjectInfo& each : found) {
     if (each.key == own) continue;
-    if (now - each.modified < kDead) {
+    if (now - each.modified < dead) {
       others.push_back(each.key);
     } else {
       remove_claim(client, each.key);
@@ -60,11 +57,11 @@ void wait(const std::stop_token& stop) {
 
 // Returns once the claim is the only one.
 void win(S3Client& client, const std::string& folder, const std::string& claim,
-         const std::stop_token& stop) {
-  for (Clock::time_point deadline = Clock::now() + kPatience;;) {
+         const std::stop_token& stop, ClaimTimes times) {
+  for (Clock::time_point deadline = Clock::now() + times.patience;;) {
     Clock::time_point began = Clock::now();
     put_claim(client, claim);
-    std::vector<std::string> others = others_in(client, folder, claim);
+    std::vector<std::string> others = others_in(client, folder, claim, times.dead);
     bool in_time = Clock::now() - began < kUse;
     if (others.empty() && in_time) return;
     bool gives_way = !others.empty() && others.front() < claim;
@@ -72,9 +69,9 @@ void win(S3Client& client, const std::string& folder, const std::string& claim,
     if (gives_way || too_late) remove_claim(client, claim);
     if (too_late) {
       throw Error(Errc::unavailable,
-                  "somebody else is creating the same object, or died doing so: {} counts for an "
-                  "hour",
-                  others.empty() ? claim : client.url_of(others.front()));
+                  "somebody else is creating the same object, or died doing so: {} counts for {}",
+                  client.url_of(others.empty() ? claim : others.front()),
+                  format_duration(times.dead));
     }
     wait(stop);
   }
@@ -83,9 +80,9 @@ void win(S3Client& client, const std::string& folder, const std::string& claim,
 }  // namespace
 
 void with_claim(S3Client& client, const std::string& folder, const std::string& nonce,
-                const std::stop_token& stop, const std::function<void()>& body) {
+                const std::stop_token& stop, const std::function<void()>& body, ClaimTimes times) {
   std::string claim = folder + nonce;
-  win(client, folder, claim, stop);
+  win(client, folder, claim, stop, times);
   try {
     body();
   } catch (const Error& error) {

@@ -210,6 +210,11 @@ class Handler(socketserver.StreamRequestHandler):
         answer.status, answer.reason = 200, "OK"
         self.reply(request, answer)
 
+    def corrupted(self, request):
+        if request.body:
+            request.body = bytes([request.body[0] ^ 1]) + request.body[1:]
+        self.pass_on(request)
+
     def stripped(self, request):
         request.lines = [line for line in request.lines if not line.lower().startswith("if-none-match")]
         self.pass_on(request)
@@ -221,7 +226,7 @@ class Handler(socketserver.StreamRequestHandler):
         "reset_before": None, "reset_mid_request": None,  # before the body was read
         "reset_before_answer": reset_before_answer, "lost_answer": lost_answer, "lost_error": lost_error,
         "reset_mid_answer": reset_mid_answer, "truncated": truncated, "unbounded": unbounded, "slow": slow,
-        "silent": silent, "skewed": skewed, "incomplete": incomplete, "stripped": stripped,
+        "silent": silent, "skewed": skewed, "incomplete": incomplete, "corrupted": corrupted, "stripped": stripped,
         "error_500": refuses(500, "InternalError"), "error_503": refuses(503, "ServiceUnavailable"),
         "slow_down": refuses(503, "SlowDown"), "error_429": refuses(429, "TooManyRequests"),
         "request_timeout": refuses(400, "RequestTimeout"), "expired_token": refuses(400, "ExpiredToken"),
