@@ -23,6 +23,7 @@ class DyingStore : public Store {
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
   bool creates_atomically() override { return store_.creates_atomically(); }
+  Traffic traffic() const override { return store_.traffic(); }
   std::size_t mutations() const { return mutations_; }
 
  private:
@@ -47,6 +48,7 @@ class FlakyStore : public Store {
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
   bool creates_atomically() override { return store_->creates_atomically(); }
+  Traffic traffic() const override { return store_->traffic(); }
 
  private:
   void call(const std::function<void()>& body);

@@ -60,6 +60,7 @@ struct Exchange {
   std::size_t header_bytes = 0;
   bool head_ended = false;
   bool length_known = false;
+  bool out_of_memory = false;
 
   // For libcurl a connection that closes within the headers, or before a body without length, is
   // the end of an answer like any other.
@@ -113,8 +114,13 @@ std::size_t take_body(char* bytes, std::size_t, std::size_t count, void* user) {
     answer.body_left_out = true;
     return 0;
   }
-  if (answer.body.empty() && answer.length) answer.body.reserve(*answer.length);
-  answer.body.insert(answer.body.end(), bytes, bytes + count);
+  try {
+    if (answer.body.empty() && answer.length) answer.body.reserve(*answer.length);
+    answer.body.insert(answer.body.end(), bytes, bytes + count);
+  } catch (const std::bad_alloc&) {
+    exchange.out_of_memory = true;  // It must not pass through C.
+    return 0;
+  }
   return count;
 }
 
@@ -298,6 +304,7 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
   curl_easy_getinfo(raw, CURLINFO_RESPONSE_CODE, &status);
   pool_->give_back(std::move(easy));
   if (code == CURLE_ABORTED_BY_CALLBACK) throw Interrupted();
+  if (exchange.out_of_memory) throw std::bad_alloc();
   HttpAnswer& answer = exchange.answer;
   if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && answer.body_left_out)) {
     throw_failure(code, request.url, detail.data());

@@ -8,6 +8,7 @@
 #include "store/directory_store.h"
 #include "store/retrying_store.h"
 #include "store/s3_store.h"
+#include "store/throttled_store.h"
 
 namespace duckback {
 namespace {
@@ -56,8 +57,16 @@ fs::path folder_at(const std::string& url) {
 // Null unless `url` names a bucket.
 std::shared_ptr<Store> bucket_at(const std::string& url, const std::stop_token& stop) {
   if (!url.starts_with("s3://")) return nullptr;
-  return std::make_shared<RetryingStore>(std::make_shared<S3Store>(url, stop),
-                                         RetryingStore::Policy{}, stop);
+  S3Location location = parse_s3_url(url);
+  const S3Options& options = location.options;
+  std::shared_ptr<Store> store =
+      std::make_shared<S3Store>(location, stop, process_environment(), HttpOptions{});
+  if (options.bytes_per_second > 0 || options.requests_per_second > 0) {
+    ThrottledStore::Limits limits{.bytes_per_second = options.bytes_per_second,
+                                  .requests_per_second = options.requests_per_second};
+    store = std::make_shared<ThrottledStore>(std::move(store), std::move(limits), stop);
+  }
+  return std::make_shared<RetryingStore>(std::move(store), RetryingStore::Policy{}, stop);
 }
 
 }  // namespace

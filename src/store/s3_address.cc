@@ -29,14 +29,15 @@ std::string one_of(const std::string& name, const std::string& value,
   throw Error(Errc::invalid, "{} is one of {}, not '{}'", name, fmt::join(known, ", "), value);
 }
 
-int parse_days(const std::string& value) {
-  int days = 0;
+template <class Int>
+Int parse_count(const std::string& name, const std::string& value, Int most) {
+  Int count = 0;
   const char* end = value.data() + value.size();
-  auto [stop, failed] = std::from_chars(value.data(), end, days);
-  if (stop != end || failed != std::errc() || days < 1 || days > 36'500) {
-    throw Error(Errc::invalid, "lock_days is a number of days, not '{}'", value);
+  auto [stop, failed] = std::from_chars(value.data(), end, count);
+  if (stop != end || failed != std::errc() || count < 1 || count > most) {
+    throw Error(Errc::invalid, "{} is a number from 1 to {}, not '{}'", name, most, value);
   }
-  return days;
+  return count;
 }
 
 std::string storage_class_of(const std::string& value) {
@@ -76,7 +77,11 @@ struct ParsedOption {
     } else if (name == "lock_mode") {
       to.lock_mode = one_of(name, value, {"GOVERNANCE", "COMPLIANCE"});
     } else if (name == "lock_days") {
-      to.lock_days = parse_days(value);
+      to.lock_days = parse_count(name, value, 36'500);
+    } else if (name == "bytes_per_second") {
+      to.bytes_per_second = parse_count(name, value, std::uint64_t{1} << 50);
+    } else if (name == "requests_per_second") {
+      to.requests_per_second = parse_count(name, value, 1'000'000);
     } else if (name == "content_md5") {
       to.content_md5 = parse_bool(name, value);
     } else if (name == "conditional_put") {

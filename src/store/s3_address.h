@@ -24,6 +24,8 @@ struct S3Options {
   std::optional<bool> content_md5{};  // unset: where AWS asks for it
   // Whether the server honours `If-None-Match: *`. Unset: AWS's does, others are asked.
   std::optional<bool> conditional_put{};
+  std::uint64_t bytes_per_second = 0;  // sent, and received, on average; 0: no limit
+  int requests_per_second = 0;
   std::uint64_t multipart_above = std::uint64_t{64} << 20;
   std::uint64_t part_bytes = std::uint64_t{16} << 20;  // S3 wants 5 MiB and more
   std::size_t parallel_parts = 4;
@@ -37,7 +39,8 @@ struct S3Location {
 
 // "s3://BUCKET[/PREFIX][?OPTION=VALUE&…]", the options called as in DuckDB's secrets: endpoint,
 // region, url_style, use_ssl, profile; and storage_class, sse, sse_kms_key_id, lock_mode,
-// lock_days, content_md5, conditional_put, unsigned_payload. Throws Errc::invalid.
+// lock_days, content_md5, conditional_put, unsigned_payload, bytes_per_second,
+// requests_per_second. Throws Errc::invalid.
 S3Location parse_s3_url(const std::string& url);
 
 // The server's name and paths for a bucket.

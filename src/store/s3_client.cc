@@ -135,8 +135,8 @@ S3Answer S3Client::send_once(const S3Request& request, const S3Address& address,
   aws.headers.emplace_back("x-amz-content-sha256", aws.payload_hash);
   SystemTime now = std::chrono::system_clock::now() + std::chrono::seconds(clock_ahead_s_);
   sign(aws, signer, {.time = now, .region = address.region(), .service = "s3"});
-  ++traffic_.requests;
-  traffic_.bytes_sent += request.body.size();
+  ++requests_;
+  bytes_sent_ += request.body.size();
   S3Answer answer;
   answer.http = http_->send({.method = request.method,
                              .url = address.origin() + encoded_target(aws),
@@ -145,7 +145,7 @@ S3Answer S3Client::send_once(const S3Request& request, const S3Address& address,
                              .answer_most = request.answer_most,
                              .once = request.once,
                              .despite_stop = request.despite_stop});
-  traffic_.bytes_received += answer.http.body.size();
+  bytes_received_ += answer.http.body.size();
   if (!answer.ok()) read_error(answer);
   return answer;
 }

@@ -8,6 +8,7 @@
 
 #include "store/s3_address.h"
 #include "store/s3_credentials.h"
+#include "store/store.h"
 
 namespace duckback {
 
@@ -31,13 +32,6 @@ struct S3Answer {
   bool ok() const { return http.status >= 200 && http.status < 300; }
 };
 
-// What was exchanged, for `--stats`.
-struct S3Traffic {
-  std::atomic<std::uint64_t> requests = 0;
-  std::atomic<std::uint64_t> bytes_sent = 0;  // of bodies
-  std::atomic<std::uint64_t> bytes_received = 0;
-};
-
 // Signed requests to one bucket. Safe to call from many threads.
 class S3Client {
  public:
@@ -56,7 +50,7 @@ class S3Client {
   HttpAnswer send_ok(const S3Request& request);
   [[noreturn]] void fail(const S3Request& request, const S3Answer& answer);
 
-  const S3Traffic& traffic() const { return traffic_; }
+  Traffic traffic() const { return {requests_, bytes_sent_, bytes_received_}; }
 
  private:
   S3Answer send_once(const S3Request& request, const S3Address& address, const Credentials& signer);
@@ -71,7 +65,9 @@ class S3Client {
   std::mutex mutex_;
   S3Address address_;
   std::atomic<std::int64_t> clock_ahead_s_ = 0;  // the server's, of ours
-  S3Traffic traffic_;
+  std::atomic<std::uint64_t> requests_ = 0;
+  std::atomic<std::uint64_t> bytes_sent_ = 0;
+  std::atomic<std::uint64_t> bytes_received_ = 0;
 };
 
 }  // namespace duckback

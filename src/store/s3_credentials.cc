@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "io/child.h"
+#include "store/aws_time.h"
 #include "store/s3_address.h"
 #include "store/s3_xml.h"
 
@@ -38,8 +39,7 @@ Credentials parse_json(const std::string& from, std::string_view text, const cha
   }
   std::string expires = text_in(json, "Expiration");
   if (!expires.empty()) {
-    if (expires.ends_with("+00:00")) expires.replace(expires.size() - 6, 6, "Z");
-    made.expires = in_context(from, [&] { return parse_utc(expires); });
+    made.expires = in_context(from, [&] { return parse_aws_time(expires); });
   }
   return made;
 }
@@ -281,10 +281,11 @@ Credentials CredentialChain::ask_sts(const Query& form, const Credentials* signe
   }
   const XmlElement* given = result == nullptr ? nullptr : result->child("Credentials");
   if (given == nullptr) throw Error(Errc::refused, "{} answered without credentials", from);
-  return {.access_key = std::string(given->text_of("AccessKeyId")),
-          .secret_key = HiddenText(std::string(given->text_of("SecretAccessKey"))),
-          .token = HiddenText(std::string(given->text_of("SessionToken"))),
-          .expires = in_context(from, [&] { return parse_utc(given->text_of("Expiration")); })};
+  return {
+      .access_key = std::string(given->text_of("AccessKeyId")),
+      .secret_key = HiddenText(std::string(given->text_of("SecretAccessKey"))),
+      .token = HiddenText(std::string(given->text_of("SessionToken"))),
+      .expires = in_context(from, [&] { return parse_aws_time(given->text_of("Expiration")); })};
 }
 
 std::optional<CredentialChain::Found> CredentialChain::find_keys(const std::string& profile) const {

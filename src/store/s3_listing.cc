@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "store/aws_time.h"
 #include "store/s3_xml.h"
 
 namespace duckback {
@@ -38,7 +39,7 @@ ObjectInfo parse_object(const XmlElement& contents, bool encoded) {
   if (failed != std::errc() || end != size.data() + size.size()) {
     throw Error(Errc::unavailable, "the server lists {} without its size", object.key);
   }
-  object.modified = parse_utc(contents.text_of("LastModified"));
+  object.modified = parse_aws_time(contents.text_of("LastModified"));
   return object;
 }
 

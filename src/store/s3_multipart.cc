@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/task_group.h"
+#include "store/aws_time.h"
 #include "store/s3_xml.h"
 
 namespace duckback {
@@ -145,7 +146,7 @@ std::vector<Upload> list_unfinished(S3Client& client, const std::string& prefix,
     XmlElement page = parse_xml(client.send_ok(request).body);
     for (const XmlElement& each : page.children) {
       if (each.name != "Upload" || !each.text_of("Key").starts_with(prefix)) continue;
-      if (parse_utc(each.text_of("Initiated")) >= before) continue;
+      if (parse_aws_time(each.text_of("Initiated")) >= before) continue;
       found.push_back({std::string(each.text_of("Key")), std::string(each.text_of("UploadId"))});
     }
     if (page.text_of("IsTruncated") != "true") return found;

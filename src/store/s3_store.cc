@@ -63,7 +63,7 @@ std::string S3Store::object_of(std::string_view key) const {
 
 std::string S3Store::hidden_folder() const { return object_of(".duckback/"); }
 
-HttpHeaders S3Store::put_headers(ByteView bytes, bool whole) const {
+HttpHeaders S3Store::put_headers(ByteView bytes, bool whole) {
   const S3Options& options = client_.location().options;
   HttpHeaders headers = {{"content-type", "application/octet-stream"}};
   auto add = [&](const char* name, const std::string& value) {

@@ -35,16 +35,16 @@ class S3Store : public Store {
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
   bool creates_atomically() override;
+  Traffic traffic() const override { return client_.traffic(); }
 
   // Removes what killed processes left, begun before `before` by the server's clock: uploads that
   // were not finished, claims. Returns how many.
   std::size_t remove_leftovers(SystemTime before);
-  const S3Traffic& traffic() const { return client_.traffic(); }
 
  private:
   std::string object_of(std::string_view key) const;
   std::string hidden_folder() const;
-  HttpHeaders put_headers(ByteView bytes, bool whole) const;
+  HttpHeaders put_headers(ByteView bytes, bool whole);
   S3Request put_request(std::string object, ByteView bytes);
   std::optional<bool> create_if_none(const std::string& object, ByteView bytes, bool is_probe);
   void create_by_claim(const std::string& object, ByteView bytes);
@@ -53,7 +53,7 @@ class S3Store : public Store {
   bool exists(const std::string& object);
   Bytes part_of(const std::string& object, HttpAnswer answer, Range range);
 
-  mutable S3Client client_;
+  S3Client client_;
   const std::stop_token stop_;
   const std::string nonce_;  // of this store's claims
   std::mutex mutex_;

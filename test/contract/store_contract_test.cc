@@ -10,6 +10,7 @@
 #include "store/faulty_store.h"
 #include "store/memory_store.h"
 #include "store/retrying_store.h"
+#include "store/throttled_store.h"
 #include "test/support/error_of.h"
 #include "test/support/s3_server.h"
 #include "test/support/test_folder.h"
@@ -67,6 +68,11 @@ std::vector<Kind> kinds() {
       {"Directory", directory},
       {"RetryingFlakyMemory", [](Folder folder) { return retrying_flaky(memory(folder)); }},
       {"RetryingFlakyDirectory", [](Folder folder) { return retrying_flaky(directory(folder)); }}};
+  all.push_back({"ThrottledMemory", [](Folder folder) {
+                   return std::make_shared<ThrottledStore>(
+                       memory(folder), ThrottledStore::Limits{.bytes_per_second = 1'000'000'000,
+                                                              .requests_per_second = 100'000});
+                 }});
   if (!test::S3Server::is_there()) return all;
   std::vector<Kind> servers = {
       {"S3", [](Folder) { return s3({}); }},
