@@ -19,7 +19,7 @@ using test::LoopbackServer;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr HttpOptions kImpatient{.stalled_timeout = std::chrono::milliseconds(1000)};
+const HttpOptions kImpatient{.stalled_timeout = std::chrono::milliseconds(1000)};
 
 std::string text_of(const HttpAnswer& answer) { return {answer.body.begin(), answer.body.end()}; }
 

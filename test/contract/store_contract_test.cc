@@ -59,7 +59,7 @@ std::shared_ptr<Store> retrying_faulty_s3(const S3Options& options, bool version
 }
 
 // Every object in parts, as far as it is one of more than a few bytes.
-constexpr S3Options kInParts{.multipart_above = 100};
+const S3Options kInParts{.multipart_above = 100};
 
 std::vector<Kind> kinds() {
   using Folder = const test::TestFolder&;
