@@ -28,15 +28,18 @@ std::string value_of(std::string_view text) {
   return trimmed(text);
 }
 
-// "[profile x]", "[x]", "[services x]" as "profile x" or "services x".
+// "[profile x]", "[x]", "[services x]" as "profile x" or "services x". Names may be in quotes.
 std::string section_of(std::string_view line, bool profiles_have_a_word) {
-  std::istringstream words(std::string(line.substr(1, line.find(']') - 1)));
-  std::string first;
-  std::string second;
-  words >> first >> second;
-  if (second.empty()) return "profile " + first;
-  if (!profiles_have_a_word) return "";
-  return first + ' ' + second;
+  std::string text = trimmed(line.substr(1, line.find(']') - 1));
+  std::string kind = "profile";
+  std::size_t blank = text.find_first_of(" \t");
+  if (profiles_have_a_word && blank != text.npos) {
+    kind = text.substr(0, blank);
+    text = trimmed(text.substr(blank));
+  }
+  bool quoted = text.size() > 1 && (text.front() == '"' || text.front() == '\'') &&
+                text.back() == text.front();
+  return kind + ' ' + (quoted ? text.substr(1, text.size() - 2) : text);
 }
 
 }  // namespace

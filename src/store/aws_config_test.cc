@@ -55,6 +55,14 @@ TEST_F(AwsConfigs, ProfilesAreSectionsOfBothFiles) {
   EXPECT_FALSE(load().profile_is_given());
 }
 
+TEST_F(AwsConfigs, ANameMayHaveBlanks) {
+  config("[profile \"my own\"]\nregion = here\n[profile  'b' ]\nregion = there\n");
+  credentials("[my own]\naws_access_key_id = AK\n");
+  EXPECT_EQ(load("my own").region(), "here");
+  EXPECT_EQ(load("my own").setting("aws_access_key_id"), "AK");
+  EXPECT_EQ(load("b").region(), "there");
+}
+
 TEST_F(AwsConfigs, KeysOfTheCredentialsFileComeFirst) {
   config("[default]\naws_access_key_id = CONFIG\n");
   credentials("[default]\naws_access_key_id = CREDENTIALS\n");
