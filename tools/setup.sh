@@ -9,10 +9,12 @@ cd "$(dirname "$0")/.."
 
 level=${1:-all}
 packages=(cmake ninja-build g++ ccache mold libcli11-dev libfmt-dev nlohmann-json3-dev libssl-dev
-          libzstd-dev libxxhash-dev pkg-config librust-blake3-dev python3)
+          libzstd-dev libxxhash-dev libcurl4-openssl-dev libexpat1-dev pkg-config librust-blake3-dev
+          python3)
 case $level in
   build) ;;
-  test | all) packages+=(libgtest-dev libgmock-dev sqlite3 strace libpython3.11 patchelf python3-pip) ;;&
+  test | all) packages+=(libgtest-dev libgmock-dev sqlite3 strace libpython3.11 patchelf python3-pip
+                         openssl) ;;&
   all) packages+=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev xfsprogs) ;;
   test) ;;
   *) echo "usage: tools/setup.sh [build|test|all]" >&2; exit 2 ;;
@@ -28,9 +30,10 @@ as_root() {
   fi
 }
 
-missing_packages() {
+# missing_of PACKAGE…
+missing_of() {
   local package
-  for package in "${packages[@]}"; do
+  for package in "$@"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
   done
 }
@@ -43,13 +46,23 @@ apt_install() {
 # Package lists are fetched only when what is there cannot serve.
 install_packages() {
   local missing
-  mapfile -t missing < <(missing_packages)
+  mapfile -t missing < <(missing_of "${packages[@]}")
   [ ${#missing[@]} -gt 0 ] || return 0
   say "installing Debian packages: ${missing[*]}"
   apt_install "${missing[@]}" && return 0
   say "fetching Debian's package lists first"
   as_root apt-get update -qq >"$log" 2>&1 || { cat "$log" >&2; fail "apt-get update failed"; }
   apt_install "${missing[@]}" || { tail -n 20 "$log" >&2; fail "apt-get install failed"; }
+}
+
+# Ceph's S3 server, for test/support/with_rgw.py. The tests that need it say so when they have to do without.
+install_s3_server() {
+  local missing
+  [ "$level" != build ] || return 0
+  mapfile -t missing < <(missing_of radosgw ceph-mon ceph-osd ceph-mgr ceph-common)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "installing an S3 server for the tests: ${missing[*]}"
+  apt_install "${missing[@]}" || say "skipped: the S3 server (apt-get: $(tail -n 1 "$log" | cut -c1-100))"
 }
 
 # npm's integrity: the SHA-512, in base64.
@@ -120,6 +133,7 @@ log=$scratch/log
 
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
   install_packages
+  install_s3_server
 else
   say "this is not Debian; if the build misses something, these are the packages: ${packages[*]}"
 fi

@@ -22,6 +22,8 @@ class DyingStore : public Store {
   Bytes get(std::string_view key, Range range = {}) override;
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
+  bool creates_atomically() override { return store_.creates_atomically(); }
+  Traffic traffic() const override { return store_.traffic(); }
   std::size_t mutations() const { return mutations_; }
 
  private:
@@ -45,6 +47,8 @@ class FlakyStore : public Store {
   Bytes get(std::string_view key, Range range = {}) override;
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
+  bool creates_atomically() override { return store_->creates_atomically(); }
+  Traffic traffic() const override { return store_->traffic(); }
 
  private:
   void call(const std::function<void()>& body);

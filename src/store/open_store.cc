@@ -6,6 +6,9 @@
 
 #include "base/error.h"
 #include "store/directory_store.h"
+#include "store/retrying_store.h"
+#include "store/s3_store.h"
+#include "store/throttled_store.h"
 
 namespace duckback {
 namespace {
@@ -39,12 +42,11 @@ fs::path folder_at(const std::string& url) {
   std::string_view scheme = std::string_view(url).substr(0, mark == url.npos ? 0 : mark);
   if (scheme.empty() || scheme.find('/') != scheme.npos) return url;
   std::string_view rest = std::string_view(url).substr(mark + 3);
-  if (scheme == "s3") {
-    throw Error(Errc::unsupported, "{}: object storage comes with the next version", url);
-  }
   if (scheme != "file") {
-    throw Error(Errc::invalid, "{}: '{}://' is no storage that duckback knows; name a folder", url,
-                scheme);
+    throw Error(
+        Errc::invalid,
+        "{}: '{}://' is no storage that duckback knows; name a folder or s3://BUCKET/PREFIX", url,
+        scheme);
   }
   if (!rest.starts_with('/')) {
     throw Error(Errc::invalid, "{}: write file:///PATH, with the whole path", url);
@@ -52,9 +54,25 @@ fs::path folder_at(const std::string& url) {
   return decode_percent(url, rest);
 }
 
+// Null unless `url` names a bucket.
+std::shared_ptr<Store> bucket_at(const std::string& url, const std::stop_token& stop) {
+  if (!url.starts_with("s3://")) return nullptr;
+  S3Location location = parse_s3_url(url);
+  const S3Options& options = location.options;
+  std::shared_ptr<Store> store =
+      std::make_shared<S3Store>(location, stop, process_environment(), HttpOptions{});
+  if (options.bytes_per_second > 0 || options.requests_per_second > 0) {
+    ThrottledStore::Limits limits{.bytes_per_second = options.bytes_per_second,
+                                  .requests_per_second = options.requests_per_second};
+    store = std::make_shared<ThrottledStore>(std::move(store), std::move(limits), stop);
+  }
+  return std::make_shared<RetryingStore>(std::move(store), RetryingStore::Policy{}, stop);
+}
+
 }  // namespace
 
-std::shared_ptr<Store> open_store(const std::string& url, std::stop_token) {
+std::shared_ptr<Store> open_store(const std::string& url, std::stop_token stop) {
+  if (std::shared_ptr<Store> bucket = bucket_at(url, stop)) return bucket;
   fs::path folder = folder_at(url);
   std::optional<FileStat> found = stat_path(folder);
   if (!found || !S_ISDIR(found->mode)) {
@@ -64,7 +82,8 @@ std::shared_ptr<Store> open_store(const std::string& url, std::stop_token) {
   return std::make_shared<DirectoryStore>(folder);
 }
 
-std::shared_ptr<Store> make_store(const std::string& url, std::stop_token) {
+std::shared_ptr<Store> make_store(const std::string& url, std::stop_token stop) {
+  if (std::shared_ptr<Store> bucket = bucket_at(url, stop)) return bucket;
   fs::path folder = folder_at(url);
   std::optional<FileStat> found = stat_path(folder);
   if (found && !S_ISDIR(found->mode)) {

@@ -105,4 +105,10 @@ void RetryingStore::remove(std::string_view key) {
   retry([&] { store_->remove(key); });
 }
 
+bool RetryingStore::creates_atomically() {
+  bool atomic = false;
+  retry([&] { atomic = store_->creates_atomically(); });
+  return atomic;
+}
+
 }  // namespace duckback

@@ -27,6 +27,8 @@ class RetryingStore : public Store {
   Bytes get(std::string_view key, Range range = {}) override;
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
+  bool creates_atomically() override;
+  Traffic traffic() const override { return store_->traffic(); }
 
  private:
   void retry(const std::function<void()>& body);

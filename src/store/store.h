@@ -27,6 +27,13 @@ struct ObjectInfo {
   SystemTime modified;  // by the store's own clock
 };
 
+// What was exchanged with a store's server, attempts that failed included.
+struct Traffic {
+  std::uint64_t requests = 0;
+  std::uint64_t bytes_sent = 0;  // of bodies
+  std::uint64_t bytes_received = 0;
+};
+
 // A flat namespace of immutable objects: a directory, a bucket, a map in memory. Keys are
 // relative paths of letters, digits, '.', '_' and '-', parted by '/'. No key may be a folder of
 // another; what looks like a folder is no object.
@@ -53,6 +60,12 @@ class Store {
                     const std::function<void(const ObjectInfo&)>& visit) = 0;
   // Removing what is not there is success. A crash of the machine soon after may undo it.
   virtual void remove(std::string_view key) = 0;
+  // Whether one request makes create() exclusive, or a protocol of several, which is slower and
+  // relies on all creators following it. A store that cannot know tries it out with an object of
+  // its own: so it also says, to who is about to use it, that it can be written.
+  virtual bool creates_atomically() { return true; }
+  // Nothing where there is no server.
+  virtual Traffic traffic() const { return {}; }
 };
 
 // Whether it has the form of a key (see above).

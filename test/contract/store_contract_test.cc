@@ -10,7 +10,9 @@
 #include "store/faulty_store.h"
 #include "store/memory_store.h"
 #include "store/retrying_store.h"
+#include "store/throttled_store.h"
 #include "test/support/error_of.h"
+#include "test/support/s3_server.h"
 #include "test/support/test_folder.h"
 
 namespace duckback {
@@ -39,8 +41,62 @@ std::shared_ptr<Store> retrying_flaky(std::shared_ptr<Store> store) {
       RetryingStore::Policy{.attempts = 1000, .wait = [](std::chrono::milliseconds) {}});
 }
 
+std::shared_ptr<Store> s3(const S3Options& options, bool versioned = false) {
+  return test::S3Server::store(test::S3Server::place(options, versioned));
+}
+
+// Behind a proxy that fails every third request, each time in another way.
+std::shared_ptr<Store> retrying_faulty_s3(const S3Options& options, bool versioned) {
+  S3Options faulty = options;
+  faulty.endpoint = test::S3Server::faulty_endpoint();
+  auto store = std::make_shared<RetryingStore>(
+      s3(faulty, versioned),
+      RetryingStore::Policy{.attempts = 1000, .wait = [](std::chrono::milliseconds) {}});
+  test::S3Server::tell_proxy(R"({"every": 3, "faults": ["reset_before", "lost_answer", "truncated",
+      "error_500", "reset_mid_request", "reset_mid_answer", "slow_down", "lost_error", "slow",
+      "unbounded", "error_429", "reset_before_answer", "incomplete", "busy", "error_503"]})");
+  return store;
+}
+
+// Every object in parts, as far as it is one of more than a few bytes.
+const S3Options kInParts{.multipart_above = 100};
+
+std::vector<Kind> kinds() {
+  using Folder = const test::TestFolder&;
+  std::vector<Kind> all = {
+      {"Memory", memory},
+      {"Directory", directory},
+      {"RetryingFlakyMemory", [](Folder folder) { return retrying_flaky(memory(folder)); }},
+      {"RetryingFlakyDirectory", [](Folder folder) { return retrying_flaky(directory(folder)); }}};
+  all.push_back({"ThrottledMemory", [](Folder folder) {
+                   return std::make_shared<ThrottledStore>(
+                       memory(folder), ThrottledStore::Limits{.bytes_per_second = 1'000'000'000,
+                                                              .requests_per_second = 100'000});
+                 }});
+  if (!test::S3Server::is_there()) return all;
+  std::vector<Kind> servers = {
+      {"S3", [](Folder) { return s3({}); }},
+      {"S3InParts", [](Folder) { return s3(kInParts); }},
+      {"S3WithoutConditions", [](Folder) { return s3({}, true); }},
+      {"S3ByTls",
+       [](Folder) {
+         return s3({.endpoint = test::S3Server::tls_endpoint(),
+                    .unsigned_payload = true,
+                    .content_md5 = true});
+       }},
+      {"RetryingFlakyS3", [](Folder) { return retrying_flaky(s3({})); }},
+      {"RetryingFaultyS3", [](Folder) { return retrying_faulty_s3({}, false); }},
+      {"RetryingFaultyS3InParts", [](Folder) { return retrying_faulty_s3(kInParts, false); }},
+      {"RetryingFaultyS3WithoutConditions", [](Folder) { return retrying_faulty_s3({}, true); }}};
+  all.insert(all.end(), servers.begin(), servers.end());
+  return all;
+}
+
 class StoreContract : public testing::TestWithParam<Kind> {
  protected:
+  ~StoreContract() override {
+    if (test::S3Server::is_there()) test::S3Server::tell_proxy("{}");
+  }
   void put(const std::string& key, std::string_view text) { store_->put(key, as_bytes(text)); }
   void create(const std::string& key, std::string_view text) {
     store_->create(key, as_bytes(text));
@@ -64,16 +120,7 @@ class StoreContract : public testing::TestWithParam<Kind> {
   std::shared_ptr<Store> store_ = GetParam().make(folder_);
 };
 
-INSTANTIATE_TEST_SUITE_P(Of, StoreContract,
-                         testing::Values(Kind{"Memory", memory}, Kind{"Directory", directory},
-                                         Kind{"RetryingFlakyMemory",
-                                              [](const test::TestFolder& folder) {
-                                                return retrying_flaky(memory(folder));
-                                              }},
-                                         Kind{"RetryingFlakyDirectory",
-                                              [](const test::TestFolder& folder) {
-                                                return retrying_flaky(directory(folder));
-                                              }}),
+INSTANTIATE_TEST_SUITE_P(Of, StoreContract, testing::ValuesIn(kinds()),
                          [](const auto& kind) { return kind.param.name; });
 
 TEST_P(StoreContract, WhatIsPutComesBack) {

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "store/s3_client.h"
+#include "store/store.h"
+
+namespace duckback {
+
+// Puts a large object in parts, several at once; it appears whole. If it fails, the parts that were
+// sent are removed as far as the server can be reached. `headers` go with its beginning.
+void put_in_parts(S3Client& client, const std::string& object, ByteView bytes,
+                  const HttpHeaders& headers, std::stop_token stop);
+// Removes the parts of uploads that nobody finished, below `prefix` and begun before `before` by
+// the server's clock. Returns how many uploads.
+std::size_t remove_unfinished(S3Client& client, const std::string& prefix, SystemTime before);
+
+}  // namespace duckback

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <stop_token>
+
+#include "store/s3_client.h"
+#include "store/store.h"
+
+namespace duckback {
+
+// Objects in a bucket of S3, or of a server that speaks its protocol, below a prefix. The bucket is
+// there already. Every body is sent with a hash that the server checks. The time of an object is
+// the server's.
+//
+// create() relies on `If-None-Match: *`; a server that is not known to honour it is asked once per
+// process (see creates_atomically()), and where it does not, creators exclude one another by claims
+// (store/s3_claim.h). Claims, and what was asked with, lie in ".duckback/", which holds no keys.
+//
+// Throws Errc::no_repository if there is no such bucket, Errc::refused if the credentials do not
+// suffice, with the permission that lacks.
+class S3Store : public Store {
+ public:
+  // Asks nothing of the server yet. Throws Errc::invalid.
+  explicit S3Store(const std::string& url, std::stop_token stop = {},
+                   const Environment& environment = process_environment(), HttpOptions http = {})
+      : S3Store(parse_s3_url(url), std::move(stop), environment, std::move(http)) {}
+  S3Store(S3Location location, std::stop_token stop, const Environment& environment,
+          HttpOptions http);
+
+  std::string name() const override;
+  void put(std::string_view key, ByteView bytes) override;
+  void create(std::string_view key, ByteView bytes) override;
+  Bytes get(std::string_view key, Range range = {}) override;
+  void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
+  void remove(std::string_view key) override;
+  bool creates_atomically() override;
+  Traffic traffic() const override { return client_.traffic(); }
+
+  // Removes what killed processes left, begun before `before` by the server's clock: uploads that
+  // were not finished, claims. Returns how many.
+  std::size_t remove_leftovers(SystemTime before);
+
+ private:
+  std::string object_of(std::string_view key) const;
+  std::string hidden_folder() const;
+  HttpHeaders put_headers(ByteView bytes, bool whole);
+  S3Request put_request(std::string object, ByteView bytes);
+  std::optional<bool> create_if_none(const std::string& object, ByteView bytes, bool is_probe);
+  void create_by_claim(const std::string& object, ByteView bytes);
+  bool probe();
+  std::uint64_t size_of(const std::string& object);
+  bool exists(const std::string& object);
+  Bytes part_of(const std::string& object, HttpAnswer answer, Range range);
+
+  S3Client client_;
+  const std::stop_token stop_;
+  const std::string nonce_;  // of this store's claims
+  std::mutex mutex_;
+  std::optional<bool> atomic_;
+  std::mutex claiming_;
+};
+
+}  // namespace duckback

@@ -1,0 +1,132 @@
+// Answers of servers that are not at hand; what a real one does is in
+// test/contract/s3_server_test.cc.
+#include "store/s3_store.h"
+
+#include <gmock/gmock.h>
+
+#include <map>
+
+#include "test/support/error_of.h"
+#include "test/support/loopback_server.h"
+
+namespace duckback {
+namespace {
+
+using test::error_of;
+using test::Heard;
+using test::http_answer;
+using test::LoopbackServer;
+using testing::HasSubstr;
+
+class S3Stores : public testing::Test {
+ protected:
+  S3Store& store(LoopbackServer& server, S3Options options = {}) {
+    options.endpoint = server.origin();
+    std::map<std::string, std::string> variables = {{"AWS_ACCESS_KEY_ID", "AK"},
+                                                    {"AWS_SECRET_ACCESS_KEY", "secret"}};
+    store_ = std::make_unique<S3Store>(
+        S3Location{"bucket", "p", options}, std::stop_token(),
+        [variables](const std::string& name) -> std::optional<std::string> {
+          auto found = variables.find(name);
+          if (found == variables.end()) return std::nullopt;
+          return found->second;
+        },
+        HttpOptions{});
+    return *store_;
+  }
+  // What get() makes of an answer to a request for bytes 2 to 4.
+  std::string part(const std::string& answer) {
+    LoopbackServer server([&](const Heard&) { return answer; });
+    Bytes bytes = store(server).get("a", {.offset = 2, .bytes = 3});
+    return {bytes.begin(), bytes.end()};
+  }
+  std::unique_ptr<S3Store> store_;
+};
+
+TEST_F(S3Stores, TakeAPartOnlyIfItIsTheOneAskedFor) {
+  EXPECT_EQ(part(http_answer(206, "234", {{"Content-Range", "bytes 2-4/10"}})), "234");
+  for (const char* range :
+       {"bytes 3-5/10", "bytes 2-4/x", "bytes 2-4/*", "bytes 2-4", "2-4/10", ""}) {
+    SCOPED_TRACE(range);
+    error_of(Errc::unavailable, [&] { part(http_answer(206, "234", {{"Content-Range", range}})); });
+  }
+  error_of(Errc::unavailable, [&] {
+    part(http_answer(206, "23", {{"Content-Range", "bytes 2-4/10"}}));
+  });
+  error_of(Errc::damaged, [&] {
+    part(http_answer(206, "23", {{"Content-Range", "bytes 2-3/4"}}));
+  });
+}
+
+TEST_F(S3Stores, AServerWithoutPartsIsGoodForSmallObjects) {
+  EXPECT_EQ(part(http_answer(200, "0123456789")), "234");
+  error_of(Errc::damaged, [&] { part(http_answer(200, "0123")); });
+  EXPECT_THAT(
+      error_of(Errc::unsupported, [&] { part(http_answer(200, std::string(1 << 20, 'x'))); }),
+      HasSubstr("parts"));
+}
+
+TEST_F(S3Stores, AnObjectTooLargeToBeOneIsDamageAndTakesNoMemory) {
+  LoopbackServer server([&](const Heard&) {
+    return "HTTP/1.1 200 OK\r\ncontent-length: 1099511627776\r\n\r\nand so on";
+  });
+  EXPECT_THAT(error_of(Errc::damaged, [&] { store(server).get("a"); }), HasSubstr("1099511627776"));
+}
+
+TEST_F(S3Stores, SayHowObjectsAreKept) {
+  LoopbackServer server([](const Heard&) { return http_answer(200); });
+  S3Options options{.storage_class = "STANDARD_IA",
+                    .encryption = "aws:kms",
+                    .encryption_key = "key/1",
+                    .lock_mode = "GOVERNANCE",
+                    .lock_days = 1000,
+                    .conditional_put = true};
+  store(server, options).put("a", as_bytes("x"));
+  store_->create("b", as_bytes("x"));
+  std::vector<Heard> heard = server.heard();
+  for (const Heard& request : heard) {
+    EXPECT_EQ(request.header("x-amz-storage-class"), "STANDARD_IA");
+    EXPECT_EQ(request.header("x-amz-server-side-encryption"), "aws:kms");
+    EXPECT_EQ(request.header("x-amz-server-side-encryption-aws-kms-key-id"), "key/1");
+    EXPECT_EQ(request.header("x-amz-object-lock-mode"), "GOVERNANCE");
+    SystemTime until = parse_utc(request.header("x-amz-object-lock-retain-until-date"));
+    EXPECT_GT(until, std::chrono::system_clock::now() + std::chrono::days(999));
+    // S3 asks for it where objects are locked. MD5 of "x" by RFC 1321, in base64.
+    EXPECT_EQ(request.header("content-md5"), "ndTkYSaMgDT1yFZOFVxnpg==");
+    EXPECT_THAT(std::string(request.header("authorization")),
+                HasSubstr("x-amz-object-lock-mode;x-amz-object-lock-retain-until-date"));
+  }
+  EXPECT_EQ(heard.at(0).header("if-none-match"), "");
+  EXPECT_EQ(heard.at(1).header("if-none-match"), "*");
+}
+
+TEST_F(S3Stores, WhatTheyTryOutIsKeptPlainly) {
+  int puts = 0;
+  LoopbackServer server([&](const Heard& request) {
+    return http_answer(request.method == "PUT" && ++puts == 2 ? 412 : 200);
+  });
+  S3Options options{.storage_class = "STANDARD_IA", .lock_mode = "COMPLIANCE", .lock_days = 1};
+  EXPECT_TRUE(store(server, options).creates_atomically());
+  EXPECT_TRUE(store_->creates_atomically());  // It is known now.
+  std::vector<Heard> heard = server.heard();
+  ASSERT_EQ(heard.size(), 3u);
+  EXPECT_EQ(heard[2].method, "DELETE");
+  for (const Heard& request : heard) {
+    EXPECT_THAT(request.target, testing::StartsWith("/bucket/p/.duckback/probe/"));
+    EXPECT_EQ(request.header("x-amz-object-lock-mode"), "");
+    EXPECT_EQ(request.header("x-amz-storage-class"), "");
+  }
+}
+
+TEST_F(S3Stores, RemovingFromABucketThatIsGoneIsNoSuccess) {
+  LoopbackServer server([](const Heard& request) {
+    return http_answer(404,
+                       fmt::format("<Error><Code>{}</Code></Error>",
+                                   request.target == "/bucket/p/a" ? "NoSuchKey" : "NoSuchBucket"));
+  });
+  store(server).remove("a");
+  error_of(Errc::no_repository, [&] { store_->remove("b"); });
+}
+
+}  // namespace
+}  // namespace duckback
