@@ -158,8 +158,8 @@ def main():
         args.mebibytes, args.pairs = 48, 1
     for program in ("restic", "borg"):
         if shutil.which(program) is None:
-            print(f"skipped: repository benchmarks ({program} is not installed; make setup)")
-            return
+            print(f"skipped: {program} is not installed; make setup")
+            return 77
     if not (BUILD / "duckback").exists():
         raise SystemExit("bench: there is no release build: make build")
     subprocess.run(["cmake", "--build", str(BUILD), "--target", "duckdb_run"], check=True, stdout=subprocess.DEVNULL)
@@ -174,6 +174,7 @@ def main():
         print(run(["restic", "version"]).strip() + "; " + run(["borg", "--version"]).strip())
         print(f"a closed database of {source.path.stat().st_size >> 20} MiB, in the page cache\n", flush=True)
         measure(folder, source, args.pairs)
+    return 0
 
 
 def measure(folder, source, pairs):
@@ -265,4 +266,4 @@ def change(title, step, source, tools, pairs, goal):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

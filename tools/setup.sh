@@ -3,7 +3,8 @@
 #
 #   tools/setup.sh build   a compiler, the libraries and one DuckDB library: enough for make build, make backup
 #   tools/setup.sh test    and what make test needs: GoogleTest, DuckDB libraries of every supported version
-#   tools/setup.sh all     and what .ci/run, make bench and make fuzz need: clang 14, XFS tools (the default)
+#   tools/setup.sh all     and what .ci/run, make bench and make fuzz need: clang 14, XFS tools, restic and borg
+#                          to compare with (the default)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +16,8 @@ case $level in
   build) ;;
   test | all) packages+=(libgtest-dev libgmock-dev sqlite3 strace libpython3.11 patchelf python3-pip
                          openssl) ;;&
-  all) packages+=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev xfsprogs) ;;
+  all) packages+=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev xfsprogs
+                  restic borgbackup) ;;
   test) ;;
   *) echo "usage: tools/setup.sh [build|test|all]" >&2; exit 2 ;;
 esac
