@@ -21,8 +21,10 @@
 namespace duckback {
 namespace {
 
-// Places that one task restores: enough to fetch neighbours in a pack together.
-constexpr std::size_t kTaskPlaces = 32;
+// What one task restores: neighbours in a pack are fetched together, and those in the file written
+// together. On ext4 writes to one file wait for each other: 1 GiB takes 1.1 s in blocks of 256 KiB,
+// 0.55 s in runs of 4 MiB.
+constexpr std::uint64_t kTaskBytes = 4 << 20;
 
 fs::path with_suffix(const fs::path& path, std::string_view suffix) {
   fs::path result = path;
@@ -65,9 +67,10 @@ class MapWriter {
             if (compare_) make_hole(next, place);
             next = place + 1;
             if (options.leave_out && options.leave_out(entry.chunk)) return;
+            if (!pieces.empty() && bytes_between(pieces.front().place, place) > kTaskBytes) {
+              queue(group, repository, reader, std::exchange(pieces, {}), options);
+            }
             pieces.push_back({entry.chunk, place});
-            if (pieces.size() < kTaskPlaces) return;
-            queue(group, repository, reader, std::exchange(pieces, {}), options);
           });
           if (!pieces.empty()) queue(group, repository, reader, std::move(pieces), options);
         });
@@ -92,6 +95,11 @@ class MapWriter {
     return std::min(map_.chunk_bytes, body() - place * map_.chunk_bytes);
   }
 
+  // From the begin of the first to the end of the last.
+  std::uint64_t bytes_between(std::uint64_t first, std::uint64_t last) const {
+    return (last - first) * map_.chunk_bytes + bytes_of(last);
+  }
+
   void check_place(std::uint64_t place) const {
     if (place < places()) return;
     throw Error(Errc::damaged, "the snapshot's map holds place {} of {}", place, places());
@@ -105,29 +113,42 @@ class MapWriter {
              std::vector<Piece> pieces, const RestoreOptions& options) {
     group.run([this, &repository, &reader, &options, pieces = std::move(pieces)] {
       if (options.stop.stop_requested()) throw Interrupted();
-      std::unordered_map<ChunkId, std::vector<std::uint64_t>> places;
+      std::vector<Piece> needed;
       Bytes old;
       for (const Piece& piece : pieces) {
-        if (compare_ && holds(repository, piece, old)) {
-          done(piece.place, options);
-          continue;
-        }
-        places[piece.chunk].push_back(piece.place);
+        if (!compare_ || !holds(repository, piece, old)) needed.push_back(piece);
       }
-      std::vector<ChunkId> ids;
-      for (const auto& [id, where] : places) ids.push_back(id);
-      reader.read(ids, [&](const ChunkId& id, const Bytes& chunk) {
-        for (std::uint64_t place : places.at(id)) {
-          if (chunk.size() != bytes_of(place)) {
-            throw Error(Errc::damaged, "chunk {} has {} bytes, place {} needs {}", id.hex(),
-                        chunk.size(), place, bytes_of(place));
-          }
-          writer_.write_at(offset_of(place), chunk);
-          written_ += chunk.size();
-          done(place, options);
-        }
-      });
+      if (!needed.empty()) fetch(reader, needed);
+      for (const Piece& piece : pieces) done(piece.place, options);
     });
+  }
+
+  // Puts them together in memory, then writes each run without a gap at once.
+  void fetch(const ChunkReader& reader, const std::vector<Piece>& pieces) {
+    std::uint64_t first = pieces.front().place;
+    thread_local Bytes run;
+    run.resize(bytes_between(first, pieces.back().place));
+    auto at = [&](std::uint64_t place) { return (place - first) * map_.chunk_bytes; };
+    std::unordered_map<ChunkId, std::vector<std::uint64_t>> places;
+    for (const Piece& piece : pieces) places[piece.chunk].push_back(piece.place);
+    std::vector<ChunkId> ids;
+    for (const auto& [id, where] : places) ids.push_back(id);
+    reader.read(ids, [&](const ChunkId& id, const Bytes& chunk) {
+      for (std::uint64_t place : places.at(id)) {
+        if (chunk.size() != bytes_of(place)) {
+          throw Error(Errc::damaged, "chunk {} has {} bytes, place {} needs {}", id.hex(),
+                      chunk.size(), place, bytes_of(place));
+        }
+        std::copy(chunk.begin(), chunk.end(), run.begin() + static_cast<std::ptrdiff_t>(at(place)));
+      }
+    });
+    for (std::size_t begin = 0, end = 1; begin < pieces.size(); begin = end++) {
+      while (end < pieces.size() && pieces[end].place == pieces[end - 1].place + 1) ++end;
+      std::uint64_t bytes = bytes_between(pieces[begin].place, pieces[end - 1].place);
+      writer_.write_at(offset_of(pieces[begin].place),
+                       ByteView(run).subspan(at(pieces[begin].place), bytes));
+      written_ += bytes;
+    }
   }
 
   bool holds(const Repository& repository, const Piece& piece, Bytes& old) const {
@@ -290,9 +311,10 @@ class Restore {
         snapshot_.id.substr(0, 8));
   }
 
+  // More than cores: they wait for the disk.
   std::size_t threads() const {
     return options_.threads > 0 ? options_.threads
-                                : std::max(1u, std::thread::hardware_concurrency());
+                                : std::max(1u, 2 * std::thread::hardware_concurrency());
   }
 
   void step(const std::string& what) const {
