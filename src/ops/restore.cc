@@ -289,7 +289,7 @@ class Restore {
                        details_.needs));
     }
     if (details_.failed) {
-      result_.warnings.push_back(fmt::format(
+      warn(fmt::format(
           "the snapshot failed its verification when it was made ({}); an older one may be better",
           *details_.failed));
     }
