@@ -131,12 +131,23 @@ class Backup {
     result_.details.source = look;
     result_.details.born_ns = birth_ns(source_).value_or(0);
     // Each backup puts an index: what prune does with many, who never prunes needs too.
-    for (const std::string& id : writer.put_indexes()) index.add_file(id);
+    if (!add_files(index, writer.put_indexes())) return false;
     tidy_ = levels_are_full(index);
     warn_of_loss();
     if (has_bytes_of_parent()) inherit_proof();
     verify(session);
     return commit(session, began, writer.relied_on());
+  }
+
+  // False if one has gone into another index already.
+  static bool add_files(Index& index, const std::vector<std::string>& ids) {
+    try {
+      for (const std::string& id : ids) index.add_file(id);
+      return true;
+    } catch (const Error& error) {
+      if (error.code() != Errc::conflict) throw;
+      return false;
+    }
   }
 
   // The snapshot is there: what goes wrong here is no more than a warning.

@@ -8,6 +8,7 @@
 #include "ops/repair_index.h"
 #include "ops/rewrite_snapshot.h"
 #include "ops/undelete.h"
+#include "repo/chunk_writer.h"
 #include "test/support/actor.h"
 #include "test/support/error_of.h"
 #include "test/support/repo_scene.h"
@@ -305,6 +306,34 @@ TEST(Race, WhatAForgetThatStoodStillPutsIntoTrashWithoutItsPacksStaysThere) {
   EXPECT_FALSE(is_live(due.scene, due.old));
   due.scene.prune_for_days(3);
   EXPECT_TRUE(keys_of(*due.scene.memory, "trash/").empty());
+}
+
+// It stood still for days, and is refused; nothing is damaged.
+TEST(Race, ABackupWhoseIndexWentIntoAnotherFindsNoDamage) {
+  LivingDatabase database;
+  Scene scene;
+  scene.back_up(database);
+  {
+    Repository repository = scene.repository();
+    for (std::uint8_t i = 0; i < 20; ++i) {
+      Index index(*scene.memory, repository.sealer());
+      ChunkWriter writer(*scene.memory, repository.sealer(), repository.namer(), index,
+                         Compression::off);
+      writer.put(Bytes(100, i), ObjectKind::data_pack);
+      writer.flush();
+    }
+  }
+  database.set_block(5, 100);
+  database.write();
+  Actor backup(scene.memory,
+               [&](std::shared_ptr<Store> store) { back_up(open(std::move(store)), database, 1); });
+  ASSERT_TRUE(backup.run_until("put", "index/"));
+  std::string index = backup.next()->key;
+  backup.step();
+  scene.prune_for_days(3);
+  ASSERT_FALSE(exists(*scene.memory, index));
+  EXPECT_FALSE(succeeds(backup));
+  EXPECT_EQ(scene.snapshots(), 1u);
 }
 
 // The parent came back before its packs lost their mark, so the mark is older than the backup, and

@@ -390,7 +390,11 @@ class Collector {
       report_.waiting_packs += due.size();
       return;
     }
-    for (const Mark& tombstone : marks_.tombstones) gone.insert(tombstone.pack_id);
+    // One with a tombstone that is there, of a prune that was stopped, may be kept for trash.
+    for (const Mark& tombstone : marks_.tombstones) {
+      auto pack = packs_.find(tombstone.pack_id);
+      if (pack == packs_.end() || !pack->second.present) gone.insert(tombstone.pack_id);
+    }
     // Opened anew: repacking put files since.
     unlist(Index(store_, repository_.sealer()), gone);
     for (const std::string& id : due) {

@@ -406,6 +406,24 @@ TEST(Collector, ASnapshotThatIsForgottenAndBroughtBackWhilePruneWalksIsNotTakenF
   scene.read(name);
 }
 
+// A tombstone may be of a prune that was stopped: what is still there stays listed.
+TEST(Collector, ATombstoneDoesNotTakeAPackFromTheIndexThatIsKeptForTrash) {
+  Scene scene;
+  SnapshotName due = scene.commit(range(0, 10));
+  SnapshotName kept = scene.commit(range(10, 20));
+  scene.commit(range(20, 25));
+  trash_snapshot(*scene.memory, due);
+  scene.prune();
+  scene.wait(kDayAndMore);
+  SnapshotName trashed = trash_snapshot(*scene.memory, kept);
+  Index index(*scene.memory, scene.sealer());
+  std::string pack = index.find(scene.namer().chunk_id(chunk_bytes(15)))->pack->id;
+  put_mark(*scene.repository, pack);
+  put_tombstone(*scene.repository, pack);
+  EXPECT_EQ(scene.prune().removed_packs, 2u);
+  scene.read(trashed);
+}
+
 TEST(Collector, LittleLifeInAPackIsPutIntoANewOneAndTheOldOneGoes) {
   Scene scene;
   SnapshotName big = scene.commit(range(0, 20));

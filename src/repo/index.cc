@@ -657,8 +657,17 @@ void Index::add_file(const std::string& index_id) {
   store_.list(key, [&](const ObjectInfo& object) {
     if (object.key == key) bytes = object.bytes;
   });
-  if (!bytes) throw Error(Errc::damaged, "{}: is not there, though it was put{}", key, kAdvice);
-  auto added = std::make_unique<IndexFile>(store_, sealer_, index_id, *bytes, cache_);
+  auto gone = [&] {
+    return Error(Errc::conflict, "{}: has gone into another index; run the command again", key);
+  };
+  if (!bytes) throw gone();
+  std::unique_ptr<IndexFile> added;
+  try {
+    added = std::make_unique<IndexFile>(store_, sealer_, index_id, *bytes, cache_);
+  } catch (const Error& error) {
+    if (error.code() == Errc::not_found) throw gone();
+    throw;
+  }
   for (const std::string& id : added->superseded()) {
     auto old = std::find_if(files_.begin(), files_.end(),
                             [&](const auto& file) { return file->id() == id; });

@@ -155,6 +155,7 @@ class Index {
   bool absent(const std::string& pack_id) const { return absent_.contains(pack_id); }
   const std::shared_ptr<PageCache>& cache() const { return cache_; }
   // Takes in one that was put since, with what it supersedes. Not while others call find().
+  // Throws Errc::conflict if it is gone: whoever merges may have put it into another one.
   void add_file(const std::string& index_id);
 
  private:

@@ -458,7 +458,7 @@ TEST_F(IndexTest, TakesInAFileAndWhatItSupersedes) {
   EXPECT_THAT(index.superseded(), UnorderedElementsAre(old, fresh));
   EXPECT_EQ(index.find_all(chunk_id(1)).size(), 1u);
   EXPECT_EQ(*place.pack, pack);  // Still there for who holds it.
-  error_of(Errc::damaged, [&] { index.add_file(std::string(64, 'a')); });
+  error_of(Errc::conflict, [&] { index.add_file(std::string(64, 'a')); });
 }
 
 TEST_F(IndexTest, IsReadByManyThreads) {
