@@ -1,4 +1,4 @@
-"""Three ways to take an image of a database that is being written, and the judge of an image."""
+"""Four ways to take an image of a database that is being written, and the judge of an image."""
 
 import dataclasses
 import json
@@ -22,14 +22,14 @@ class Image:
     rounds: int = 0
     checkpoints_seen: int = 0
     acknowledged: str = ""
+    snapshot: str = ""
 
 
 def take(method, writer, cell, tools, destination):
     """An image of the writer's database at `destination`; never throws for what the method does."""
     began_ns = time.monotonic_ns()
-    image = {"duckback": take_duckback, "cp": take_cp, "stopped": take_stopped}[method](
-        writer, cell, tools, destination
-    )
+    take_one = {"duckback": take_duckback, "backup": take_backup, "cp": take_cp, "stopped": take_stopped}[method]
+    image = take_one(writer, cell, tools, destination)
     image.path = destination
     image.acknowledged = writer.acknowledged_before(began_ns)
     if not image.seconds:
@@ -40,7 +40,27 @@ def take(method, writer, cell, tools, destination):
 def take_duckback(writer, cell, tools, destination):
     command = [tools.duckback, "copy", writer.path, destination]
     command += ["--keep-wal", "--verify", "none", "--no-clobber", "--json"]
-    command += ["--timeout", str(tools.timeout)]
+    return run_capture("duckback", command, cell, tools, destination)
+
+
+def take_backup(writer, cell, tools, destination):
+    """A snapshot in a repository beside the database, compared with the one before, and restored."""
+    repository = os.path.join(os.path.dirname(writer.path), "repository")
+    if not os.path.exists(repository):
+        subprocess.run([tools.duckback, "init", repository, "--quiet"], check=True, stdout=subprocess.DEVNULL)
+    command = [tools.duckback, "backup", writer.path, "--repo", repository, "--json"]
+    image = run_capture("backup", command, cell, tools, destination)
+    if image.outcome != "taken":
+        return image
+    restore = [tools.duckback, "restore", image.snapshot, "--repo", repository, "--to", destination, "--quiet"]
+    done = subprocess.run(restore, capture_output=True, text=True)
+    if done.returncode != 0:
+        return Image("backup", "error", detail="restore: exit %d: %s" % (done.returncode, done.stderr.strip()))
+    return image
+
+
+def run_capture(method, command, cell, tools, destination):
+    command = command + ["--timeout", str(tools.timeout)]
     if cell.encrypted and not cell.key_unknown:
         key_file = destination + ".key"
         with open(key_file, "w") as file:
@@ -54,23 +74,24 @@ def take_duckback(writer, cell, tools, destination):
             command, capture_output=True, text=True, env=environment, timeout=tools.timeout + 60
         )
     except subprocess.TimeoutExpired:
-        return Image("duckback", "error", detail="did not end in time")
+        return Image(method, "error", detail="did not end in time")
     if done.returncode == 15:
-        return Image("duckback", "refused", detail=done.stderr.strip())
+        return Image(method, "refused", detail=done.stderr.strip())
     if done.returncode != 0:
-        return Image("duckback", "error", detail="exit %d: %s" % (done.returncode, done.stderr.strip()))
+        return Image(method, "error", detail="exit %d: %s" % (done.returncode, done.stderr.strip()))
     try:
         said = json.loads(done.stdout)
         return Image(
-            "duckback",
+            method,
             "taken",
-            seconds=said["capture_seconds"],
+            seconds=said.get("capture_seconds", said["seconds"]),
             grade=said["certification"],
             rounds=said.get("rounds", 0),
             checkpoints_seen=said.get("checkpoints_seen", 0),
+            snapshot=said.get("id", ""),
         )
     except (ValueError, KeyError) as error:
-        return Image("duckback", "error", detail="no JSON as promised (%s): %s" % (error, done.stdout))
+        return Image(method, "error", detail="no JSON as promised (%s): %s" % (error, done.stdout))
 
 
 def take_cp(writer, cell, tools, destination):

@@ -12,7 +12,7 @@ shift
 
 case $size in
   --short)
-    exec $torture --images 4 --seconds 15 --jobs 2 --methods duckback,stopped \
+    exec $torture --images 4 --seconds 15 --jobs 2 --methods duckback,backup,stopped \
       --workloads single-1mb,bulk+16k,concurrent+slow,skip-wal-1mb+slow,swap "$@"
     ;;
   --minutes)

@@ -20,7 +20,8 @@ import image as images
 import plan
 from writer import Writer, WriterFailed
 
-METHODS = ["duckback", "cp", "stopped"]
+METHODS = ["duckback", "backup", "cp", "stopped"]
+OURS = ["duckback", "backup"]
 # A writer starts afresh after so long, so that files stay small.
 WRITER_SECONDS = 90
 
@@ -124,7 +125,7 @@ class CellRun:
         with self._lock:
             self.images.append(image)
         if image.outcome in ("bad", "error") and (
-            image.method == "duckback" or self.options.verbose
+            image.method in OURS or self.options.verbose
         ):
             self.say(
                 "%s %s %s: %s: %s"
@@ -162,7 +163,18 @@ def clearly_worse(bad, all_, control_bad, control_all):
 
 def failures(run):
     """Why this cell fails, as lines; none if it passes."""
-    ours, control = run.of("duckback"), run.of("stopped")
+    control = run.of("stopped")
+    listed = []
+    for method in OURS:
+        if method in run.options.methods:
+            listed += failures_of(method, run, control)
+    if len(run.writer_failures) >= 5:
+        listed.append("the writer fails again and again")
+    return ["%s %s: %s" % (run.cell.version, run.cell.name, line) for line in listed]
+
+
+def failures_of(method, run, control):
+    ours = run.of(method)
     listed = []
     bad = count(ours, "bad")
     if count(ours, "error"):
@@ -172,11 +184,9 @@ def failures(run):
             listed.append("%d bad images" % bad)
     elif clearly_worse(bad, bad + count(ours, "good"), count(control, "bad"), len(control)):
         listed.append("%d bad images; a crash does better" % bad)
-    if len(run.writer_failures) >= 5:
-        listed.append("the writer fails again and again")
-    if "duckback" in run.options.methods and not ours:
+    if not ours:
         listed.append("no image was tried")
-    return ["%s %s: %s" % (run.cell.version, run.cell.name, line) for line in listed]
+    return ["%s: %s" % (method, line) for line in listed]
 
 
 def print_table(runs, methods):
@@ -199,7 +209,7 @@ def print_table(runs, methods):
                 max(seconds, default=0),
             )
             listed = " ".join("%s %d" % pair for pair in sorted(grades.items()) if pair[0])
-            note = "" if run.cell.judged_absolutely or method != "duckback" else " (beside a crash)"
+            note = "" if run.cell.judged_absolutely or method not in OURS else " (beside a crash)"
             print(
                 columns
                 % (
@@ -302,7 +312,7 @@ def run_cells(cells, options, tools):
 def main():
     options = parse_arguments()
     tools = find_tools(options)
-    if "duckback" in options.methods and not os.path.exists(tools.duckback):
+    if set(OURS) & set(options.methods) and not os.path.exists(tools.duckback):
         raise SystemExit("there is no %s; build it, or name it with --duckback" % tools.duckback)
     runs = run_cells(make_cells(options, tools), options, tools)
     print_table(runs, options.methods)
