@@ -53,7 +53,14 @@ int run(const Arguments& arguments, const Session& session) {
   std::string address = repo.address();
   if (arguments.encrypt) password = repo.new_password("Password for the new repository");
   refuse_other_things(address);
-  Repository made = Repository::create(make_store(address, session.stop), password);
+  std::shared_ptr<Store> store = make_store(address, session.stop);
+  if (!store->creates_atomically()) {
+    print_warning(fmt::format(
+        "{} has no conditional PUT (If-None-Match): objects of a protocol of several requests "
+        "stand in, which costs a few more at each snapshot",
+        store->name()));
+  }
+  Repository made = Repository::create(std::move(store), password);
   if (session.json) {
     nlohmann::json json = {{"repository", made.store().name()},
                            {"id", made.config().id},
