@@ -56,7 +56,7 @@ void print_summary(const BackupResult& result) {
 
 // Makes one snapshot; the exit status.
 int run_one(const Repository& repository, const Arguments& arguments, const std::string& source,
-            const Session& session) {
+            const Invocation& invocation) {
   BackupOptions options = arguments.backup;
   options.source = source;
   options.compression = choose("--compression", kCompressions, arguments.compression);
@@ -68,14 +68,14 @@ int run_one(const Repository& repository, const Arguments& arguments, const std:
   options.key = arguments.key.read();
   options.timeout =
       std::chrono::milliseconds(static_cast<std::int64_t>(arguments.timeout_seconds * 1000));
-  options.stop = session.stop;
-  ProgressLine progress(!session.quiet && !session.json);
+  options.stop = invocation.stop;
+  ProgressLine progress(!invocation.quiet && !invocation.json);
   options.step = [&](const std::string& what) { progress.say(what); };
   options.progress = [&](const CaptureProgress& now) { progress.update(now); };
   BackupResult result = backup(repository, options);
   progress.clear();
   for (const std::string& warning : result.warnings) print_warning(warning);
-  if (session.json) {
+  if (invocation.json) {
     json object = to_json(result.snapshot, result.details);
     object["untouched"] = result.untouched;
     object["changed_blocks"] = result.changed_blocks;
@@ -83,7 +83,7 @@ int run_one(const Repository& repository, const Arguments& arguments, const std:
     object["warnings"] = result.warnings;
     print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
   } else {
-    if (!session.quiet) print_summary(result);
+    if (!invocation.quiet) print_summary(result);
     print_result(result.snapshot.id);
   }
   if (result.verify_error) throw Error(*result.verify_error);
@@ -96,23 +96,23 @@ int run_one(const Repository& repository, const Arguments& arguments, const std:
 }
 
 // One database that cannot be backed up holds up no other.
-int run(const Arguments& arguments, const Session& session) {
+int run(const Arguments& arguments, const Invocation& invocation) {
   if (arguments.sources.size() > 1 && !arguments.name.empty()) {
     throw Error(Errc::invalid, "--name goes with one database");
   }
-  Repository repository = arguments.repo.open_or_make(session);
+  Repository repository = arguments.repo.open_or_make(invocation);
   if (arguments.sources.size() == 1) {
-    return run_one(repository, arguments, arguments.sources.front(), session);
+    return run_one(repository, arguments, arguments.sources.front(), invocation);
   }
   int status = 0;
   std::size_t failed = 0;
   for (const std::string& source : arguments.sources) {
     try {
-      status = std::max(status, run_one(repository, arguments, source, session));
+      status = std::max(status, run_one(repository, arguments, source, invocation));
     } catch (const Error& error) {
       ++failed;
       status = exit_status(error.code());
-      print_error("duckback", error.within(source), session.json);
+      print_error("duckback", error.within(source), invocation.json);
     }
   }
   constexpr int kPartial = 3;
@@ -121,7 +121,7 @@ int run(const Arguments& arguments, const Session& session) {
 
 }  // namespace
 
-Run declare_backup(CLI::App& app, const Session& session) {
+Run declare_backup(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   BackupOptions& backup = arguments->backup;
   app.add_option("DB", arguments->sources, "Databases, in use or not")->required();
@@ -145,7 +145,7 @@ Run declare_backup(CLI::App& app, const Session& session) {
   app.add_option("--timeout", arguments->timeout_seconds,
                  "Seconds to try for a consistent image (default 120)")
       ->check(CLI::Range(0.0, 1e7).description("SECONDS"));
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 
 }  // namespace duckback

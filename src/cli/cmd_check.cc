@@ -152,12 +152,12 @@ void print(const CheckReport& report, bool quiet) {
                          format_bytes(report.pack_bytes), read));
 }
 
-int run(const Arguments& arguments, const Session& session) {
+int run(const Arguments& arguments, const Invocation& invocation) {
   CheckOptions options = options_of(arguments);
-  Repository repository = arguments.repo.open(session);
-  options.stop = session.stop;
-  if (options.tables) options.tables->stop = session.stop;
-  ProgressLine progress(!session.quiet && !session.json);
+  Repository repository = arguments.repo.open(invocation);
+  options.stop = invocation.stop;
+  if (options.tables) options.tables->stop = invocation.stop;
+  ProgressLine progress(!invocation.quiet && !invocation.json);
   options.step = [&](const std::string& what) { progress.say(what); };
   options.progress = [&](std::uint64_t done, std::uint64_t total) {
     progress.update({.blocks_done = done,
@@ -168,10 +168,10 @@ int run(const Arguments& arguments, const Session& session) {
   };
   CheckReport report = check(repository, options);
   progress.clear();
-  if (session.json) {
+  if (invocation.json) {
     print_result(to_json(report).dump(-1, ' ', false, json::error_handler_t::replace));
   } else {
-    print(report, session.quiet);
+    print(report, invocation.quiet);
   }
   if (report.findings.empty()) return 0;
   throw Error(Errc::damaged, "{}: {} damaged or missing; snapshots that are not named are whole",
@@ -180,7 +180,7 @@ int run(const Arguments& arguments, const Session& session) {
 
 }  // namespace
 
-Run declare_check(CLI::App& app, const Session& session) {
+Run declare_check(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   arguments->repo.declare(app);
   CLI::Option* all =
@@ -201,7 +201,7 @@ Run declare_check(CLI::App& app, const Session& session) {
   app.add_option("--scratch", arguments->scratch,
                  "Folder on disk for --tables, with room for a database (else $TMPDIR, /var/tmp)")
       ->type_name("FOLDER");
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 
 }  // namespace duckback

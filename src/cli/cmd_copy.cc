@@ -122,7 +122,7 @@ void print_summary(const CopyResult& result) {
   print_note(fmt::format("  {}; {}", size, verification(sidecar)));
 }
 
-int run(const Arguments& arguments, const Session& session) {
+int run(const Arguments& arguments, const Invocation& invocation) {
   CopyOptions options = arguments.copy;
   options.method = choose("--method", kMethods, arguments.method);
   options.verify = choose("--verify", kLevels, arguments.verify);
@@ -132,7 +132,7 @@ int run(const Arguments& arguments, const Session& session) {
   options.timeout =
       std::chrono::milliseconds(static_cast<std::int64_t>(arguments.timeout_seconds * 1000));
   options.library = arguments.library;
-  options.stop = session.stop;
+  options.stop = invocation.stop;
   bool logical = options.method != CopyOptions::Method::cp;
   if (options.keep_wal && logical) {
     throw Error(Errc::invalid, "--keep-wal goes with --method cp only");
@@ -147,17 +147,17 @@ int run(const Arguments& arguments, const Session& session) {
   if (!options.storage_version.empty() && options.method != CopyOptions::Method::attach) {
     throw Error(Errc::invalid, "--storage-version goes with --method attach only");
   }
-  ProgressLine progress(!session.quiet && !session.json);
+  ProgressLine progress(!invocation.quiet && !invocation.json);
   options.step = [&](const std::string& what) { progress.say(what); };
   options.progress = [&](const CaptureProgress& now) { progress.update(now); };
 
   CopyResult result = copy(options);
   progress.clear();
   for (const std::string& warning : result.warnings) print_warning(warning);
-  if (session.json) {
+  if (invocation.json) {
     print_exact(to_json(result).dump(-1, ' ', false, json::error_handler_t::replace));
   } else {
-    if (!session.quiet) print_summary(result);
+    if (!invocation.quiet) print_summary(result);
     print_exact(result.path.string());
   }
   bool damaged = result.sidecar.damaged_blocks > 0 || result.image.wal_damaged;
@@ -166,7 +166,7 @@ int run(const Arguments& arguments, const Session& session) {
 
 }  // namespace
 
-Run declare_copy(CLI::App& app, const Session& session) {
+Run declare_copy(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   CopyOptions& copy = arguments->copy;
   app.add_option("SOURCE", copy.source, "The database, in use or not")->required();
@@ -199,7 +199,7 @@ Run declare_copy(CLI::App& app, const Session& session) {
   app.add_option("--timeout", arguments->timeout_seconds,
                  "Seconds to try for a consistent image (default 120)")
       ->check(CLI::Range(0.0, 1e7).description("SECONDS"));
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 
 }  // namespace duckback

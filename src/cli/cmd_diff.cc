@@ -115,28 +115,29 @@ void print(const std::vector<TableDifference>& tables) {
 
 std::vector<TableDifference> compare_tables(const Repository& repository,
                                             const Arguments& arguments, const FoundSnapshot& before,
-                                            const FoundSnapshot& after, const Session& session) {
+                                            const FoundSnapshot& after,
+                                            const Invocation& invocation) {
   ScratchOptions options{.scratch = arguments.scratch,
                          .library = arguments.library,
                          .key = arguments.key.read(),
-                         .stop = session.stop};
-  ProgressLine progress(!session.quiet && !session.json);
+                         .stop = invocation.stop};
+  ProgressLine progress(!invocation.quiet && !invocation.json);
   auto step = [&](const std::string& what) { progress.say(what); };
   std::vector<Sidecar::Table> old = find_tables(repository, before, options, step);
   return diff_tables(old, find_tables(repository, after, options, step));
 }
 
-int run(const Arguments& arguments, const Session& session) {
-  Repository repository = arguments.repo.open(session);
+int run(const Arguments& arguments, const Invocation& invocation) {
+  Repository repository = arguments.repo.open(invocation);
   FoundSnapshot before = find_snapshot(repository, arguments.before, arguments.database);
   FoundSnapshot after = find_snapshot(repository, arguments.after, arguments.database);
   SnapshotDifference difference =
-      diff_snapshots(repository, before.snapshot, after.snapshot, session.stop);
+      diff_snapshots(repository, before.snapshot, after.snapshot, invocation.stop);
   std::optional<std::vector<TableDifference>> tables;
   if (arguments.tables) {
-    tables = compare_tables(repository, arguments, before, after, session);
+    tables = compare_tables(repository, arguments, before, after, invocation);
   }
-  if (!session.json) {
+  if (!invocation.json) {
     print(before, after, difference);
     if (tables) print(*tables);
     return 0;
@@ -159,7 +160,7 @@ int run(const Arguments& arguments, const Session& session) {
 
 }  // namespace
 
-Run declare_diff(CLI::App& app, const Session& session) {
+Run declare_diff(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   app.add_option("BEFORE", arguments->before, "A snapshot, as restore takes it")->required();
   app.add_option("AFTER", arguments->after, "Another one (default: latest)")
@@ -176,7 +177,7 @@ Run declare_diff(CLI::App& app, const Session& session) {
                  "Folder on disk to open snapshots in, with room for one (else $TMPDIR, /var/tmp)")
       ->type_name("FOLDER");
   arguments->key.declare(app);
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 
 }  // namespace duckback

@@ -115,7 +115,7 @@ void print(const ForgetReport& report, bool dry_run, bool quiet) {
   }
 }
 
-int forget_copies(const Arguments& arguments, const Session& session) {
+int forget_copies(const Arguments& arguments, const Invocation& invocation) {
   const std::string& folder = arguments.what.front();
   if (is_repository_folder(folder)) {
     throw Error(Errc::refused, "{} is a repository: say --repo {}", folder, folder);
@@ -129,10 +129,10 @@ int forget_copies(const Arguments& arguments, const Session& session) {
   }
   ForgetOptions options{.policy = policy_of(arguments), .dry_run = arguments.dry_run};
   ForgetReport report = forget(folder, options);
-  if (session.json) {
+  if (invocation.json) {
     print_exact(to_json(report));
   } else {
-    print(report, options.dry_run, session.quiet);
+    print(report, options.dry_run, invocation.quiet);
   }
   for (const CatalogProblem& problem : report.problems) {
     print_warning(problem.message + "; not touched");
@@ -188,32 +188,32 @@ void print(const ForgetSnapshotsReport& report, bool dry_run, bool quiet) {
                          dry_run ? "; nothing was changed" : ""));
 }
 
-void say_how_to_go_on(const Arguments& arguments, const Session& session) {
-  if (session.quiet || session.json || arguments.dry_run || arguments.prune) return;
+void say_how_to_go_on(const Arguments& arguments, const Invocation& invocation) {
+  if (invocation.quiet || invocation.json || arguments.dry_run || arguments.prune) return;
   print_note(
       "`duckback prune` frees their space; until then `duckback undelete` brings them back.");
 }
 
 // Prints `object` with what prune did, if it was asked for.
-void finish(const Repository& repository, const Arguments& arguments, const Session& session,
+void finish(const Repository& repository, const Arguments& arguments, const Invocation& invocation,
             json object) {
   object["prune"] = nullptr;
   object["dry_run"] = arguments.dry_run;
   if (arguments.prune) {
     PruneOptions options;
     options.dry_run = arguments.dry_run;
-    PruneReport report = run_prune(repository, options, session);
+    PruneReport report = run_prune(repository, options, invocation);
     object["prune"] = to_json(report, arguments.dry_run);
-    if (!session.json && !session.quiet) print(report, arguments.dry_run);
+    if (!invocation.json && !invocation.quiet) print(report, arguments.dry_run);
   }
-  if (session.json) print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
+  if (invocation.json) print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
-int forget_by_id(const Arguments& arguments, const Session& session) {
+int forget_by_id(const Arguments& arguments, const Invocation& invocation) {
   if (!policy_of(arguments).empty()) {
     throw Error(Errc::invalid, "give ids of snapshots or rules, not both");
   }
-  Repository repository = arguments.repo.open(session);
+  Repository repository = arguments.repo.open(invocation);
   std::vector<SnapshotName> forgotten =
       forget_snapshots(repository, arguments.what, arguments.dry_run);
   json list = json::array();
@@ -222,20 +222,20 @@ int forget_by_id(const Arguments& arguments, const Session& session) {
                     {"time", format_utc_ms(name.time)},
                     {"keep", false},
                     {"removed", !arguments.dry_run}});
-    if (session.json) continue;
+    if (invocation.json) continue;
     print_result(fmt::format("{} {}", arguments.dry_run ? "would forget" : "forgot", name.id));
   }
-  say_how_to_go_on(arguments, session);
-  finish(repository, arguments, session, {{"snapshots", list}});
+  say_how_to_go_on(arguments, invocation);
+  finish(repository, arguments, invocation, {{"snapshots", list}});
   return 0;
 }
 
-int forget_by_rule(const Arguments& arguments, const Session& session) {
+int forget_by_rule(const Arguments& arguments, const Invocation& invocation) {
   ForgetSnapshotsOptions options{.policy = policy_of(arguments),
                                  .group_by = choose("--group-by", kGroups, arguments.group_by),
                                  .database = arguments.database,
                                  .dry_run = arguments.dry_run};
-  Repository repository = arguments.repo.open(session);
+  Repository repository = arguments.repo.open(invocation);
   ForgetSnapshotsReport report = forget_snapshots(repository, options);
   json list = json::array();
   bool removed = false;
@@ -245,7 +245,7 @@ int forget_by_rule(const Arguments& arguments, const Session& session) {
     removed = removed || decision.removed;
     failed += !decision.error.empty();
   }
-  if (!session.json) print(report, options.dry_run, session.quiet);
+  if (!invocation.json) print(report, options.dry_run, invocation.quiet);
   for (const SnapshotDecision& decision : report.decisions) {
     if (decision.error.empty()) continue;
     print_warning(
@@ -257,8 +257,8 @@ int forget_by_rule(const Arguments& arguments, const Session& session) {
                     "is. `duckback forget ID` gives it up",
                     error.what()));
   }
-  if (removed) say_how_to_go_on(arguments, session);
-  finish(repository, arguments, session, {{"snapshots", list}});
+  if (removed) say_how_to_go_on(arguments, invocation);
+  finish(repository, arguments, invocation, {{"snapshots", list}});
   if (failed > 0) {
     throw Error(Errc::io, "{} of {} snapshots could not be forgotten", failed,
                 report.decisions.size());
@@ -266,27 +266,27 @@ int forget_by_rule(const Arguments& arguments, const Session& session) {
   return report.unreadable.empty() ? 0 : exit_status(Errc::damaged);
 }
 
-int run(const Arguments& arguments, const Session& session) {
+int run(const Arguments& arguments, const Invocation& invocation) {
   if (!arguments.repo.repo.empty() || arguments.what.empty()) {
     if (!arguments.repo.named()) {
       throw Error(Errc::invalid,
                   "say what to forget from: a folder of copies, or a repository with --repo");
     }
-    return arguments.what.empty() ? forget_by_rule(arguments, session)
-                                  : forget_by_id(arguments, session);
+    return arguments.what.empty() ? forget_by_rule(arguments, invocation)
+                                  : forget_by_id(arguments, invocation);
   }
   // Without --repo a path is a folder of copies, and rules are for one.
   bool by_rule = !policy_of(arguments).empty();
   if (arguments.what.size() == 1 &&
       (by_rule || !arguments.repo.named() || stat_path(arguments.what.front()))) {
-    return forget_copies(arguments, session);
+    return forget_copies(arguments, invocation);
   }
-  return forget_by_id(arguments, session);
+  return forget_by_id(arguments, invocation);
 }
 
 }  // namespace
 
-Run declare_forget(CLI::App& app, const Session& session) {
+Run declare_forget(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   app.add_option("WHAT", arguments->what,
                  "A folder of copies, or ids of snapshots in the repository");
@@ -317,7 +317,7 @@ Run declare_forget(CLI::App& app, const Session& session) {
       "so do pinned snapshots, all of a database whose newest snapshot is damaged or failed its\n"
       "verification, and everything that duckback did not write. Forgotten snapshots can be\n"
       "undeleted until they are pruned.");
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 
 }  // namespace duckback

@@ -41,7 +41,7 @@ void refuse_other_things(std::string folder) {
   }
 }
 
-int run(const Arguments& arguments, const Session& session) {
+int run(const Arguments& arguments, const Invocation& invocation) {
   RepoOption repo = arguments.repo;
   if (!arguments.folder.empty()) repo.repo = arguments.folder;
   std::optional<std::string> password = repo.password();
@@ -53,7 +53,7 @@ int run(const Arguments& arguments, const Session& session) {
   std::string address = repo.address();
   if (arguments.encrypt) password = repo.new_password("Password for the new repository");
   refuse_other_things(address);
-  std::shared_ptr<Store> store = make_store(address, session.stop);
+  std::shared_ptr<Store> store = make_store(address, invocation.stop);
   if (!store->creates_atomically()) {
     print_warning(fmt::format(
         "{} has no conditional PUT (If-None-Match): objects of a protocol of several requests "
@@ -61,14 +61,14 @@ int run(const Arguments& arguments, const Session& session) {
         store->name()));
   }
   Repository made = Repository::create(std::move(store), password);
-  if (session.json) {
+  if (invocation.json) {
     nlohmann::json json = {{"repository", made.store().name()},
                            {"id", made.config().id},
                            {"encrypted", made.config().encrypted}};
     print_result(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     return 0;
   }
-  if (!session.quiet) {
+  if (!invocation.quiet) {
     print_note(fmt::format("Made {} repository {} at {}",
                            made.config().encrypted ? "an encrypted" : "a",
                            made.config().id.substr(0, 8), made.store().name()));
@@ -81,12 +81,12 @@ int run(const Arguments& arguments, const Session& session) {
 
 }  // namespace
 
-Run declare_init(CLI::App& app, const Session& session) {
+Run declare_init(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   app.add_option("REPO", arguments->folder, "Where to make it: a folder, made if it is missing");
   arguments->repo.declare(app);
   app.add_flag("--encrypt", arguments->encrypt, "Encrypt everything with a password");
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 
 }  // namespace duckback

@@ -254,7 +254,7 @@ void print(const Inspection& report) {
 
 }  // namespace
 
-Run declare_inspect(CLI::App& app, const Session& session) {
+Run declare_inspect(CLI::App& app, const Invocation& invocation) {
   struct Arguments {
     std::string database;
     KeyOption key;
@@ -263,9 +263,9 @@ Run declare_inspect(CLI::App& app, const Session& session) {
   app.add_option("DB", arguments->database, "The database, in use or not")->required();
   arguments->key.declare(app);
   app.footer("Reads only: takes no lock and does not disturb a writer.");
-  return [arguments, &session] {
+  return [arguments, &invocation] {
     Inspection report = inspect(arguments->database, arguments->key.read());
-    if (session.json) {
+    if (invocation.json) {
       print_exact(to_json(report).dump(-1, ' ', false, json::error_handler_t::replace));
     } else {
       print(report);

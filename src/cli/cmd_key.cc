@@ -35,8 +35,8 @@ struct Opened {
   Config config;
 };
 
-Opened open_encrypted(const Arguments& arguments, const Session& session) {
-  Opened opened{open_store(arguments.repo.address(), session.stop), {}};
+Opened open_encrypted(const Arguments& arguments, const Invocation& invocation) {
+  Opened opened{open_store(arguments.repo.address(), invocation.stop), {}};
   opened.config = read_config(*opened.store);
   if (!opened.config.encrypted) {
     throw Error(Errc::refused,
@@ -69,9 +69,9 @@ void print_json(const json& value) {
   print_result(value.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
-int list(const Opened& opened, const Session& session) {
+int list(const Opened& opened, const Invocation& invocation) {
   std::vector<KeyInfo> keys = list_keys(*opened.store, opened.config.id);
-  if (session.json) {
+  if (invocation.json) {
     json all = json::array();
     for (const KeyInfo& key : keys) all.push_back(to_json(key));
     print_json(all);
@@ -88,37 +88,39 @@ int list(const Opened& opened, const Session& session) {
 }
 
 // What was added, and what was removed ("" for neither).
-void print_change(const Session& session, const std::string& added, const std::string& removed) {
-  if (session.json) {
+void print_change(const Invocation& invocation, const std::string& added,
+                  const std::string& removed) {
+  if (invocation.json) {
     print_json({{"added", added.empty() ? json(nullptr) : json(added)},
                 {"removed", removed.empty() ? json(nullptr) : json(removed)}});
     return;
   }
   if (!added.empty()) print_result(added);
-  if (removed.empty() || session.quiet) return;
+  if (removed.empty() || invocation.quiet) return;
   print_note(
       fmt::format("Removed key {}. Who has read the repository with it may have kept what "
                   "reads it still: only a new repository would shut them out",
                   removed.substr(0, 8)));
 }
 
-int add(const Arguments& arguments, const Opened& opened, const Session& session) {
+int add(const Arguments& arguments, const Opened& opened, const Invocation& invocation) {
   OpenedKey key = open_with_password(arguments, opened);
-  print_change(session,
+  print_change(invocation,
                add_key(*opened.store, opened.config.id, key.master, new_password(arguments)), "");
   return 0;
 }
 
-int change_password(const Arguments& arguments, const Opened& opened, const Session& session) {
+int change_password(const Arguments& arguments, const Opened& opened,
+                    const Invocation& invocation) {
   OpenedKey key = open_with_password(arguments, opened);
   std::string added = add_key(*opened.store, opened.config.id, key.master, new_password(arguments));
   // Only when the new one is there; killed in between, both passwords open it.
   remove_key(*opened.store, opened.config.id, key.key_id);
-  print_change(session, added, key.key_id);
+  print_change(invocation, added, key.key_id);
   return 0;
 }
 
-int remove(const Arguments& arguments, const Opened& opened, const Session& session) {
+int remove(const Arguments& arguments, const Opened& opened, const Invocation& invocation) {
   if (arguments.what.empty()) {
     throw Error(Errc::invalid, "say which key to remove; `duckback key list` shows them");
   }
@@ -130,12 +132,12 @@ int remove(const Arguments& arguments, const Opened& opened, const Session& sess
                 key.key_id.substr(0, 8));
   }
   std::string removed = remove_key(*opened.store, opened.config.id, arguments.what);
-  print_change(session, "", removed);
+  print_change(invocation, "", removed);
   return 0;
 }
 
 // The key as it is in the repository: it still needs its password.
-int export_key(const Arguments& arguments, const Opened& opened, const Session& session) {
+int export_key(const Arguments& arguments, const Opened& opened, const Invocation& invocation) {
   if (arguments.what.empty()) throw Error(Errc::invalid, "say which file to export the key to");
   OpenedKey key = open_with_password(arguments, opened);
   std::string object = "keys/" + key.key_id;
@@ -148,11 +150,11 @@ int export_key(const Arguments& arguments, const Opened& opened, const Session& 
     throw Error(Errc::refused, "{} exists; name a new file", arguments.what);
   }
   sync_folder(folder_of(arguments.what));
-  if (session.json) {
+  if (invocation.json) {
     print_json({{"path", arguments.what}, {"key", key.key_id}, {"object", object}});
     return 0;
   }
-  if (!session.quiet) {
+  if (!invocation.quiet) {
     print_note(
         fmt::format("If the repository loses its keys, copy this file to {} in it. It needs "
                     "its password as before",
@@ -162,31 +164,31 @@ int export_key(const Arguments& arguments, const Opened& opened, const Session& 
   return 0;
 }
 
-int run(const Arguments& arguments, const Session& session) {
+int run(const Arguments& arguments, const Invocation& invocation) {
   Action action = choose("ACTION", kActions, arguments.action);
   bool takes_one = action == Action::remove || action == Action::export_key;
   if (!takes_one && !arguments.what.empty()) {
     throw Error(Errc::invalid, "`key {}` takes no '{}'", arguments.action, arguments.what);
   }
-  Opened opened = open_encrypted(arguments, session);
+  Opened opened = open_encrypted(arguments, invocation);
   switch (action) {
     case Action::add:
-      return add(arguments, opened, session);
+      return add(arguments, opened, invocation);
     case Action::list:
-      return list(opened, session);
+      return list(opened, invocation);
     case Action::remove:
-      return remove(arguments, opened, session);
+      return remove(arguments, opened, invocation);
     case Action::passwd:
-      return change_password(arguments, opened, session);
+      return change_password(arguments, opened, invocation);
     case Action::export_key:
-      return export_key(arguments, opened, session);
+      return export_key(arguments, opened, invocation);
   }
   return 0;
 }
 
 }  // namespace
 
-Run declare_key(CLI::App& app, const Session& session) {
+Run declare_key(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   app.add_option("ACTION", arguments->action,
                  "list; add a password; passwd: change the one given; remove ID; export FILE")
@@ -194,7 +196,7 @@ Run declare_key(CLI::App& app, const Session& session) {
   app.add_option("WHAT", arguments->what, "The key to remove, or the file to export to");
   arguments->repo.declare(app);
   arguments->fresh.declare(app, "new-");
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 
 }  // namespace duckback

@@ -60,18 +60,18 @@ void print(const Catalog& catalog, const fs::path& folder) {
 
 }  // namespace
 
-Run declare_list(CLI::App& app, const Session& session) {
+Run declare_list(CLI::App& app, const Invocation& invocation) {
   auto folder = std::make_shared<std::string>();
   auto password = std::make_shared<PasswordSource>();
   app.add_option("DIR", *folder, "The folder that the copies are in, or a repository")->required();
   password->declare(app, "");
-  return [folder, password, &session] {
+  return [folder, password, &invocation] {
     if (is_repository_folder(*folder)) {
       RepoOption repo{.repo = *folder, .source = *password};
-      return print_snapshots(repo.open(session), "", session);
+      return print_snapshots(repo.open(invocation), "", invocation);
     }
     Catalog catalog = read_catalog(*folder);
-    if (session.json) {
+    if (invocation.json) {
       print_exact(to_json(catalog));
     } else {
       print(catalog, *folder);

@@ -15,12 +15,12 @@ struct Arguments {
   PruneOptions prune;
 };
 
-int run(const Arguments& arguments, const Session& session) {
-  Repository repository = arguments.repo.open(session);
-  PruneReport report = run_prune(repository, arguments.prune, session);
-  if (session.json) {
+int run(const Arguments& arguments, const Invocation& invocation) {
+  Repository repository = arguments.repo.open(invocation);
+  PruneReport report = run_prune(repository, arguments.prune, invocation);
+  if (invocation.json) {
     print_result(to_json(report, arguments.prune.dry_run).dump());
-  } else if (!session.quiet) {
+  } else if (!invocation.quiet) {
     print(report, arguments.prune.dry_run);
   }
   if (arguments.prune.now && !report.waits_for.empty()) {
@@ -35,7 +35,7 @@ int run(const Arguments& arguments, const Session& session) {
 
 }  // namespace
 
-Run declare_prune(CLI::App& app, const Session& session) {
+Run declare_prune(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   arguments->repo.declare(app);
   app.add_flag("-n,--dry-run", arguments->prune.dry_run, "Show what would be done");
@@ -44,7 +44,7 @@ Run declare_prune(CLI::App& app, const Session& session) {
   app.footer(
       "Space that no snapshot needs is marked first and removed by a prune a day later, so that\n"
       "backups go on meanwhile.");
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 
 }  // namespace duckback

@@ -22,22 +22,22 @@ struct Arguments {
   bool dry_run = false;
 };
 
-int run(const Arguments& arguments, const Session& session) {
+int run(const Arguments& arguments, const Invocation& invocation) {
   choose("WHAT", kWhat, arguments.what);
-  Repository repository = arguments.repo.open(session);
+  Repository repository = arguments.repo.open(invocation);
   RepairOptions options;
   options.dry_run = arguments.dry_run;
-  options.stop = session.stop;
-  ProgressLine progress(!session.quiet && !session.json);
+  options.stop = invocation.stop;
+  ProgressLine progress(!invocation.quiet && !invocation.json);
   options.step = [&](const std::string& what) { progress.say(what); };
   RepairReport report = repair_index(repository, options);
   progress.clear();
-  if (session.json) {
+  if (invocation.json) {
     json object = {{"packs", report.packs},           {"chunks", report.chunks},
                    {"unreadable", report.unreadable}, {"indexes", report.indexes},
                    {"superseded", report.superseded}, {"dry_run", options.dry_run}};
     print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
-  } else if (!session.quiet) {
+  } else if (!invocation.quiet) {
     print_note(fmt::format("{} index of {} in {}, in place of {} older{}",
                            options.dry_run ? "Would make an" : "Made an",
                            count_of(report.chunks, "chunk"), count_of(report.packs, "pack"),
@@ -54,7 +54,7 @@ int run(const Arguments& arguments, const Session& session) {
 
 }  // namespace
 
-Run declare_repair(CLI::App& app, const Session& session) {
+Run declare_repair(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   app.add_option("WHAT", arguments->what, "index")->required();
   arguments->repo.declare(app);
@@ -62,7 +62,7 @@ Run declare_repair(CLI::App& app, const Session& session) {
   app.footer(
       "The index is made anew from the packs, which say themselves what is in them. Nothing is\n"
       "removed; prune removes the old one later.");
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 
 }  // namespace duckback

@@ -22,8 +22,8 @@ struct Arguments {
   RestoreOptions restore;
 };
 
-int run(const Arguments& arguments, const Session& session) {
-  Repository repository = arguments.repo.open(session);
+int run(const Arguments& arguments, const Invocation& invocation) {
+  Repository repository = arguments.repo.open(invocation);
   FoundSnapshot found = find_snapshot(repository, arguments.snapshot, arguments.database);
   RestoreOptions options = arguments.restore;
   if (arguments.target.empty() && found.snapshot.named) {
@@ -32,8 +32,8 @@ int run(const Arguments& arguments, const Session& session) {
   }
   options.target = arguments.target.empty() ? found.snapshot.database : arguments.target;
   options.library = arguments.library;
-  options.stop = session.stop;
-  ProgressLine progress(!session.quiet && !session.json);
+  options.stop = invocation.stop;
+  ProgressLine progress(!invocation.quiet && !invocation.json);
   options.step = [&](const std::string& what) { progress.say(what); };
   options.warning = [&](const std::string& what) {
     progress.clear();
@@ -49,7 +49,7 @@ int run(const Arguments& arguments, const Session& session) {
   };
   RestoreResult result = restore(repository, found.snapshot, options);
   progress.clear();
-  if (session.json) {
+  if (invocation.json) {
     json kept = json::array();
     for (const fs::path& path : result.kept) kept.push_back(path.string());
     json object = {{"path", result.target.string()},
@@ -65,7 +65,7 @@ int run(const Arguments& arguments, const Session& session) {
     print_exact(object.dump(-1, ' ', false, json::error_handler_t::replace));
     return 0;
   }
-  if (!session.quiet) {
+  if (!invocation.quiet) {
     print_note(fmt::format("Restored snapshot {} of {} ({}) in {}; {} written",
                            found.snapshot.id.substr(0, 8), found.snapshot.database,
                            format_local(found.snapshot.time), format_duration(result.elapsed),
@@ -83,7 +83,7 @@ int run(const Arguments& arguments, const Session& session) {
 
 }  // namespace
 
-Run declare_restore(CLI::App& app, const Session& session) {
+Run declare_restore(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   RestoreOptions& restore = arguments->restore;
   app.add_option("SNAPSHOT", arguments->snapshot,
@@ -99,7 +99,7 @@ Run declare_restore(CLI::App& app, const Session& session) {
   app.add_flag("--settle", restore.settle, "Fold the WAL in, so that it is one file");
   app.add_flag("--without-wal", restore.without_wal, "Leave the snapshot's WAL out");
   app.add_option("--libduckdb", arguments->library, "The DuckDB library to settle with");
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 
 }  // namespace duckback

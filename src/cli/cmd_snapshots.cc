@@ -15,12 +15,12 @@ struct Arguments {
 
 }  // namespace
 
-Run declare_snapshots(CLI::App& app, const Session& session) {
+Run declare_snapshots(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   arguments->repo.declare(app);
   app.add_option("--database", arguments->database, "Only of this database: its path or --name");
-  return [arguments, &session] {
-    return print_snapshots(arguments->repo.open(session), arguments->database, session);
+  return [arguments, &invocation] {
+    return print_snapshots(arguments->repo.open(invocation), arguments->database, invocation);
   };
 }
 

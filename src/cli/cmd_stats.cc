@@ -62,10 +62,10 @@ void print(const RepositoryStats& stats) {
                            format_bytes(stats.index_bytes), count_of(stats.objects, "object")));
 }
 
-int run(const Arguments& arguments, const Session& session) {
-  Repository repository = arguments.repo.open(session);
-  RepositoryStats stats = snapshot_stats(repository, arguments.database, session.stop);
-  if (session.json) {
+int run(const Arguments& arguments, const Invocation& invocation) {
+  Repository repository = arguments.repo.open(invocation);
+  RepositoryStats stats = snapshot_stats(repository, arguments.database, invocation.stop);
+  if (invocation.json) {
     print_result(to_json(stats).dump(-1, ' ', false, json::error_handler_t::replace));
   } else {
     print(stats);
@@ -75,14 +75,14 @@ int run(const Arguments& arguments, const Session& session) {
 
 }  // namespace
 
-Run declare_stats(CLI::App& app, const Session& session) {
+Run declare_stats(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   arguments->repo.declare(app);
   app.add_option("--database", arguments->database, "List only this database: its path or --name");
   app.footer(
       "SIZE is the database and its WAL; STORED what the snapshot needs in the repository; UNIQUE\n"
       "what would be freed if it alone were forgotten.");
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 
 }  // namespace duckback

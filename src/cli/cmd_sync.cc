@@ -26,8 +26,8 @@ struct Arguments {
   bool decrypt = false;
 };
 
-Repository open_target(const Arguments& arguments, const Session& session) {
-  std::shared_ptr<Store> store = open_store(arguments.target, session.stop);
+Repository open_target(const Arguments& arguments, const Invocation& invocation) {
+  std::shared_ptr<Store> store = open_store(arguments.target, invocation.stop);
   std::optional<std::string> password = arguments.target_password.read();
   if (!password && read_config(*store).encrypted) {
     if (::isatty(STDIN_FILENO) == 0) {
@@ -52,9 +52,9 @@ void print(const SyncReport& report, const Repository& target, bool dry_run) {
                          format_bytes(report.added_bytes), report.there));
 }
 
-int run(const Arguments& arguments, const Session& session) {
-  Repository from = arguments.repo.open(session);
-  Repository to = open_target(arguments, session);
+int run(const Arguments& arguments, const Invocation& invocation) {
+  Repository from = arguments.repo.open(invocation);
+  Repository to = open_target(arguments, invocation);
   if (from.config().encrypted && !to.config().encrypted && !arguments.decrypt) {
     throw Error(Errc::refused,
                 "{} is encrypted and {} is not: say --decrypt to copy its snapshots in plain text",
@@ -64,12 +64,12 @@ int run(const Arguments& arguments, const Session& session) {
   options.database = arguments.database;
   options.dry_run = arguments.dry_run;
   options.grace = kPruneGrace;
-  options.stop = session.stop;
-  ProgressLine progress(!session.quiet && !session.json);
+  options.stop = invocation.stop;
+  ProgressLine progress(!invocation.quiet && !invocation.json);
   options.step = [&](const std::string& what) { progress.say(what); };
   SyncReport report = sync_repository(from, to, options);
   progress.clear();
-  if (session.json) {
+  if (invocation.json) {
     json copied = json::array();
     for (const FoundSnapshot& one : report.copied) {
       copied.push_back(to_json(one.snapshot, one.details));
@@ -82,7 +82,7 @@ int run(const Arguments& arguments, const Session& session) {
                    {"damaged", damaged},
                    {"dry_run", arguments.dry_run}};
     print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
-  } else if (!session.quiet) {
+  } else if (!invocation.quiet) {
     print(report, to, arguments.dry_run);
   }
   for (const Error& error : report.damaged) print_warning(error.what());
@@ -93,7 +93,7 @@ int run(const Arguments& arguments, const Session& session) {
 
 }  // namespace
 
-Run declare_sync(CLI::App& app, const Session& session) {
+Run declare_sync(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   app.add_option("TARGET", arguments->target, "The repository to copy to, made with init before")
       ->required();
@@ -103,7 +103,7 @@ Run declare_sync(CLI::App& app, const Session& session) {
   app.add_flag("--decrypt", arguments->decrypt,
                "Copy from an encrypted repository to one that is not");
   app.add_flag("-n,--dry-run", arguments->dry_run, "Show what would be copied");
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 
 }  // namespace duckback

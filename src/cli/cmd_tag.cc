@@ -38,9 +38,9 @@ void apply(Action action, const std::vector<std::string>& tags, std::vector<std:
   }
 }
 
-int rewrite(const Arguments& arguments, const Session& session,
+int rewrite(const Arguments& arguments, const Invocation& invocation,
             const std::function<void(Snapshot&)>& change) {
-  Repository repository = arguments.repo.open(session);
+  Repository repository = arguments.repo.open(invocation);
   std::vector<FoundSnapshot> found;
   for (const std::string& reference : arguments.snapshots) {
     found.push_back(find_snapshot(repository, reference, arguments.database));
@@ -51,8 +51,8 @@ int rewrite(const Arguments& arguments, const Session& session,
     json object = to_json(changed.snapshot, changed.details);
     object["was"] = one.name.id;
     list.push_back(std::move(object));
-    if (session.json) continue;
-    if (!session.quiet) {
+    if (invocation.json) continue;
+    if (!invocation.quiet) {
       print_note(changed.name.id == one.name.id
                      ? fmt::format("Snapshot {} stays as it is", one.name.id.substr(0, 8))
                      : fmt::format("Snapshot {} is now {}", one.name.id.substr(0, 8),
@@ -60,11 +60,11 @@ int rewrite(const Arguments& arguments, const Session& session,
     }
     print_result(changed.name.id);
   }
-  if (session.json) print_result(list.dump(-1, ' ', false, json::error_handler_t::replace));
+  if (invocation.json) print_result(list.dump(-1, ' ', false, json::error_handler_t::replace));
   return 0;
 }
 
-int run_tag(const Arguments& arguments, const Session& session) {
+int run_tag(const Arguments& arguments, const Invocation& invocation) {
   Action action = choose("ACTION", kActions, arguments.action);
   if (arguments.tags.empty() && action != Action::set) {
     throw Error(Errc::invalid, "name the tags to {}", arguments.action);
@@ -72,23 +72,23 @@ int run_tag(const Arguments& arguments, const Session& session) {
   for (const std::string& tag : arguments.tags) {
     if (tag.empty()) throw Error(Errc::invalid, "a tag is empty");
   }
-  return rewrite(arguments, session,
+  return rewrite(arguments, invocation,
                  [&](Snapshot& snapshot) { apply(action, arguments.tags, snapshot.tags); });
 }
 
-Run declare_pinning(CLI::App& app, const Session& session, bool pinned) {
+Run declare_pinning(CLI::App& app, const Invocation& invocation, bool pinned) {
   auto arguments = std::make_shared<Arguments>();
   app.add_option("SNAPSHOT", arguments->snapshots, "As restore takes them")->required();
   arguments->repo.declare(app);
   app.add_option("--database", arguments->database, "Of this database: its path or --name");
-  return [arguments, pinned, &session] {
-    return rewrite(*arguments, session, [&](Snapshot& snapshot) { snapshot.pinned = pinned; });
+  return [arguments, pinned, &invocation] {
+    return rewrite(*arguments, invocation, [&](Snapshot& snapshot) { snapshot.pinned = pinned; });
   };
 }
 
 }  // namespace
 
-Run declare_tag(CLI::App& app, const Session& session) {
+Run declare_tag(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   arguments->snapshots.resize(1);
   app.add_option("ACTION", arguments->action, "add, remove or set")->required();
@@ -97,15 +97,15 @@ Run declare_tag(CLI::App& app, const Session& session) {
   arguments->repo.declare(app);
   app.add_option("--database", arguments->database, "Of this database: its path or --name");
   app.footer("The snapshot gets a new id; the one it had goes on finding it.");
-  return [arguments, &session] { return run_tag(*arguments, session); };
+  return [arguments, &invocation] { return run_tag(*arguments, invocation); };
 }
 
-Run declare_pin(CLI::App& app, const Session& session) {
-  return declare_pinning(app, session, true);
+Run declare_pin(CLI::App& app, const Invocation& invocation) {
+  return declare_pinning(app, invocation, true);
 }
 
-Run declare_unpin(CLI::App& app, const Session& session) {
-  return declare_pinning(app, session, false);
+Run declare_unpin(CLI::App& app, const Invocation& invocation) {
+  return declare_pinning(app, invocation, false);
 }
 
 }  // namespace duckback

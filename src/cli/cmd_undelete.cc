@@ -23,7 +23,7 @@ void print_json(const json& value) {
   print_result(value.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
-int show(const Repository& repository, const Session& session) {
+int show(const Repository& repository, const Invocation& invocation) {
   std::vector<TrashedSnapshot> trash = list_trash(repository);
   json list = json::array();
   Table table{
@@ -39,25 +39,25 @@ int show(const Repository& repository, const Session& session) {
                           format_local(one.name.modified),
                           readable ? database_title(one.snapshot) : one.error});
   }
-  if (session.json) {
+  if (invocation.json) {
     print_json(list);
   } else if (trash.empty()) {
     print_note("no snapshot can be brought back: none was forgotten since the last prune");
   } else {
     print_table(table);
-    if (!session.quiet) print_note("`duckback undelete ID` brings one back, --all all of them.");
+    if (!invocation.quiet) print_note("`duckback undelete ID` brings one back, --all all of them.");
   }
   return 0;
 }
 
-int run(const Arguments& arguments, const Session& session) {
+int run(const Arguments& arguments, const Invocation& invocation) {
   if (arguments.all && !arguments.ids.empty()) {
     throw Error(Errc::invalid, "give ids or --all, not both");
   }
-  Repository repository = arguments.repo.open(session);
-  if (!arguments.all && arguments.ids.empty()) return show(repository, session);
+  Repository repository = arguments.repo.open(invocation);
+  if (!arguments.all && arguments.ids.empty()) return show(repository, invocation);
   std::vector<SnapshotName> live = undelete(repository, arguments.ids);
-  if (session.json) {
+  if (invocation.json) {
     json list = json::array();
     for (const SnapshotName& name : live) {
       list.push_back({{"id", name.id}, {"time", format_utc_ms(name.time)}});
@@ -66,18 +66,18 @@ int run(const Arguments& arguments, const Session& session) {
     return 0;
   }
   for (const SnapshotName& name : live) print_result(name.id);
-  if (!session.quiet) print_note(fmt::format("{} back", count_of(live.size(), "snapshot")));
+  if (!invocation.quiet) print_note(fmt::format("{} back", count_of(live.size(), "snapshot")));
   return 0;
 }
 
 }  // namespace
 
-Run declare_undelete(CLI::App& app, const Session& session) {
+Run declare_undelete(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   app.add_option("ID", arguments->ids, "Snapshots to bring back; without any, shows what can be");
   arguments->repo.declare(app);
   app.add_flag("--all", arguments->all, "Bring back all that can be");
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 
 }  // namespace duckback

@@ -145,16 +145,16 @@ void print(const Outcome& outcome, bool quiet) {
   for (const std::string& note : report.notes) print_result("  note: " + note);
 }
 
-int run(const Arguments& arguments, const Session& session) {
+int run(const Arguments& arguments, const Invocation& invocation) {
   VerifyOptions options;
   if (arguments.open) options.level = VerifyLevel::open;
   if (arguments.full) options.level = VerifyLevel::full;
   options.key = arguments.key.read();
   options.worker.library = arguments.library;
   options.worker.scratch = arguments.scratch;
-  options.worker.stop = session.stop;
+  options.worker.stop = invocation.stop;
   options.progress = [&](std::uint64_t, std::uint64_t) {
-    if (session.stop.stop_requested()) throw Interrupted();
+    if (invocation.stop.stop_requested()) throw Interrupted();
   };
   json rows = json::array();
   int status = 0;
@@ -165,22 +165,22 @@ int run(const Arguments& arguments, const Session& session) {
     } catch (const Error& error) {
       outcome.error = error;
     }
-    if (session.json) {
+    if (invocation.json) {
       rows.push_back(to_json(outcome));
     } else {
-      print(outcome, session.quiet);
+      print(outcome, invocation.quiet);
     }
     // A failed verification outranks a file that could not be verified; else the first counts.
     int exit = outcome.exit();
     if (status == 0 || exit == exit_status(Errc::unverified)) status = exit;
   }
-  if (session.json) print_exact(rows.dump(-1, ' ', false, json::error_handler_t::replace));
+  if (invocation.json) print_exact(rows.dump(-1, ' ', false, json::error_handler_t::replace));
   return status;
 }
 
 }  // namespace
 
-Run declare_verify(CLI::App& app, const Session& session) {
+Run declare_verify(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   app.add_option("FILE", arguments->paths, "Copies, or folders of copies")->required();
   app.add_flag("--open", arguments->open, "Also open each with DuckDB and count its rows");
@@ -193,7 +193,7 @@ Run declare_verify(CLI::App& app, const Session& session) {
   app.footer(
       "Checks the hash, the headers, every used block, the WAL and whether it belongs; all that\n"
       "is found is listed. Exit status 18 if a copy is not good.");
-  return [arguments, &session] { return run(*arguments, session); };
+  return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 
 }  // namespace duckback

@@ -11,7 +11,7 @@ class App;
 namespace duckback {
 
 // What every command is given: flags of the frame, and the wish to stop (Ctrl-C).
-struct Session {
+struct Invocation {
   bool json = false;
   bool quiet = false;
   std::stop_token stop;
@@ -24,7 +24,7 @@ using Run = std::function<int()>;
 struct Command {
   const char* name;
   const char* summary;
-  Run (*declare)(CLI::App& arguments, const Session& session);
+  Run (*declare)(CLI::App& arguments, const Invocation& invocation);
 };
 
 // All of them, in the order of the help; the only list.

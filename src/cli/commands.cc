@@ -2,26 +2,26 @@
 
 namespace duckback {
 
-Run declare_copy(CLI::App& arguments, const Session& session);
-Run declare_list(CLI::App& arguments, const Session& session);
-Run declare_verify(CLI::App& arguments, const Session& session);
-Run declare_forget(CLI::App& arguments, const Session& session);
-Run declare_init(CLI::App& arguments, const Session& session);
-Run declare_backup(CLI::App& arguments, const Session& session);
-Run declare_snapshots(CLI::App& arguments, const Session& session);
-Run declare_restore(CLI::App& arguments, const Session& session);
-Run declare_prune(CLI::App& arguments, const Session& session);
-Run declare_undelete(CLI::App& arguments, const Session& session);
-Run declare_check(CLI::App& arguments, const Session& session);
-Run declare_stats(CLI::App& arguments, const Session& session);
-Run declare_diff(CLI::App& arguments, const Session& session);
-Run declare_tag(CLI::App& arguments, const Session& session);
-Run declare_pin(CLI::App& arguments, const Session& session);
-Run declare_unpin(CLI::App& arguments, const Session& session);
-Run declare_key(CLI::App& arguments, const Session& session);
-Run declare_repair(CLI::App& arguments, const Session& session);
-Run declare_sync(CLI::App& arguments, const Session& session);
-Run declare_inspect(CLI::App& arguments, const Session& session);
+Run declare_copy(CLI::App& arguments, const Invocation& invocation);
+Run declare_list(CLI::App& arguments, const Invocation& invocation);
+Run declare_verify(CLI::App& arguments, const Invocation& invocation);
+Run declare_forget(CLI::App& arguments, const Invocation& invocation);
+Run declare_init(CLI::App& arguments, const Invocation& invocation);
+Run declare_backup(CLI::App& arguments, const Invocation& invocation);
+Run declare_snapshots(CLI::App& arguments, const Invocation& invocation);
+Run declare_restore(CLI::App& arguments, const Invocation& invocation);
+Run declare_prune(CLI::App& arguments, const Invocation& invocation);
+Run declare_undelete(CLI::App& arguments, const Invocation& invocation);
+Run declare_check(CLI::App& arguments, const Invocation& invocation);
+Run declare_stats(CLI::App& arguments, const Invocation& invocation);
+Run declare_diff(CLI::App& arguments, const Invocation& invocation);
+Run declare_tag(CLI::App& arguments, const Invocation& invocation);
+Run declare_pin(CLI::App& arguments, const Invocation& invocation);
+Run declare_unpin(CLI::App& arguments, const Invocation& invocation);
+Run declare_key(CLI::App& arguments, const Invocation& invocation);
+Run declare_repair(CLI::App& arguments, const Invocation& invocation);
+Run declare_sync(CLI::App& arguments, const Invocation& invocation);
+Run declare_inspect(CLI::App& arguments, const Invocation& invocation);
 
 std::span<const Command> commands() {
   static const Command all[] = {

@@ -9,10 +9,11 @@ namespace duckback {
 
 using nlohmann::json;
 
-PruneReport run_prune(const Repository& repository, PruneOptions options, const Session& session) {
+PruneReport run_prune(const Repository& repository, PruneOptions options,
+                      const Invocation& invocation) {
   options.grace = kPruneGrace;
-  options.stop = session.stop;
-  ProgressLine progress(!session.quiet && !session.json);
+  options.stop = invocation.stop;
+  ProgressLine progress(!invocation.quiet && !invocation.json);
   options.step = [&](const std::string& what) { progress.say(what); };
   return prune(repository, options);
 }

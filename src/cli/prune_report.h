@@ -8,7 +8,8 @@
 namespace duckback {
 
 // Runs prune, showing what it does: for `prune` and `forget --prune`.
-PruneReport run_prune(const Repository& repository, PruneOptions options, const Session& session);
+PruneReport run_prune(const Repository& repository, PruneOptions options,
+                      const Invocation& invocation);
 void print(const PruneReport& report, bool dry_run);
 // docs/json.md lists the members.
 nlohmann::json to_json(const PruneReport& report, bool dry_run);

@@ -158,8 +158,8 @@ std::string RepoOption::new_password(const std::string& prompt) const {
   return ask_new_password(prompt);
 }
 
-Repository RepoOption::open(const Session& session) const {
-  std::shared_ptr<Store> store = open_store(address(), session.stop);
+Repository RepoOption::open(const Invocation& invocation) const {
+  std::shared_ptr<Store> store = open_store(address(), invocation.stop);
   std::optional<std::string> given = password();
   if (!given && ::isatty(STDIN_FILENO) != 0 && read_config(*store).encrypted) {
     given = ask_password(fmt::format("Password of {}", store->name()));
@@ -167,12 +167,12 @@ Repository RepoOption::open(const Session& session) const {
   return Repository::open(std::move(store), given);
 }
 
-Repository RepoOption::open_or_make(const Session& session) const {
+Repository RepoOption::open_or_make(const Invocation& invocation) const {
   bool is_named = !repo.empty() || !environment("DUCKBACK_REPO").empty();
   fs::path usual = is_named ? fs::path() : home() / kUsualPlace;
-  if (is_named || stat_path(usual) || ::isatty(STDERR_FILENO) == 0) return open(session);
+  if (is_named || stat_path(usual) || ::isatty(STDERR_FILENO) == 0) return open(invocation);
   print_note(fmt::format("No repository is named: making one in {}", usual.string()));
-  return Repository::create(make_store(usual.string(), session.stop), password());
+  return Repository::create(make_store(usual.string(), invocation.stop), password());
 }
 
 }  // namespace duckback

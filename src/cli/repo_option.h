@@ -35,9 +35,9 @@ struct RepoOption {
   // A new password: as given, else asked for, twice.
   std::string new_password(const std::string& prompt) const;
   // Throws as Repository::open().
-  Repository open(const Session& session) const;
+  Repository open(const Invocation& invocation) const;
   // The same; where no repository is named, on a terminal, one is made in ~/.duckback/repo.
-  Repository open_or_make(const Session& session) const;
+  Repository open_or_make(const Invocation& invocation) const;
 };
 
 // Whether `path` is a folder that a repository is in.

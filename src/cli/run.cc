@@ -38,7 +38,7 @@ int run_duckback(int argc, char** argv) {
   // live on keep it from shrinking.
   ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
   StopOnSignal stop;
-  Session session{.stop = stop.token()};
+  Invocation invocation{.stop = stop.token()};
   CLI::App app("duckback backs up DuckDB databases, also while they are being written.",
                std::string(kProgram));
   app.set_version_flag("--version", fmt::format("duckback {}", DUCKBACK_VERSION));
@@ -48,9 +48,10 @@ int run_duckback(int argc, char** argv) {
   Run run;
   for (const Command& command : commands()) {
     CLI::App* arguments = app.add_subcommand(command.name, command.summary);
-    arguments->add_flag("--json", session.json, "Print the result as one line of JSON");
-    arguments->add_flag("-q,--quiet", session.quiet, "Print only the result, warnings and errors");
-    Run declared = command.declare(*arguments, session);
+    arguments->add_flag("--json", invocation.json, "Print the result as one line of JSON");
+    arguments->add_flag("-q,--quiet", invocation.quiet,
+                        "Print only the result, warnings and errors");
+    Run declared = command.declare(*arguments, invocation);
     arguments->final_callback([&run, declared] { run = declared; });
   }
 
@@ -73,16 +74,16 @@ int run_duckback(int argc, char** argv) {
   try {
     return run();
   } catch (const Error& error) {
-    return report(error, session.json);
+    return report(error, invocation.json);
   } catch (const Interrupted&) {
     print_note("duckback: stopped; no copy or snapshot was made");
     return StopOnSignal::exit_status();
   } catch (const std::bad_alloc&) {
-    return report(Error(Errc::io, std::string("out of memory")), session.json);
+    return report(Error(Errc::io, std::string("out of memory")), invocation.json);
   } catch (const std::exception& error) {
     return report(
         Error(Errc::io, fmt::format("unexpected error: {}. Please report it", error.what())),
-        session.json);
+        invocation.json);
   }
 }
 

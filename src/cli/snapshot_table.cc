@@ -50,14 +50,14 @@ void print(const std::vector<FoundSnapshot>& snapshots) {
 }  // namespace
 
 int print_snapshots(const Repository& repository, const std::string& database,
-                    const Session& session) {
+                    const Invocation& invocation) {
   int status = 0;
   std::vector<FoundSnapshot> snapshots =
       read_snapshots(repository, database, [&](const SnapshotName&, const Error& error) {
         print_warning(error.what());
         status = exit_status(Errc::damaged);
       });
-  if (session.json) {
+  if (invocation.json) {
     json list = json::array();
     for (const FoundSnapshot& one : snapshots) list.push_back(to_json(one.snapshot, one.details));
     print_result(list.dump(-1, ' ', false, json::error_handler_t::replace));

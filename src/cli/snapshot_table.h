@@ -9,6 +9,6 @@ namespace duckback {
 
 // Prints the snapshots of a repository, `database`: only of this one. The exit status.
 int print_snapshots(const Repository& repository, const std::string& database,
-                    const Session& session);
+                    const Invocation& invocation);
 
 }  // namespace duckback
