@@ -1,5 +1,6 @@
 # What went wrong for real users and must not with a repository. The numbers are those of the collected cases;
-# 8 is in repo_restore_killed.sh, 19 in repo_resumes.sh, 12 to 17, 20 and 29 are as in real_failures.sh.
+# 8 is in repo_restore_killed.sh too, 19 in repo_resumes.sh, 35 with a failed verification in repo_verify.sh; 12 to 17, 20
+# and 29 are as in real_failures.sh.
 . "$(dirname "$0")/common.inc"
 needs_library
 export DUCKBACK_LIBDUCKDB=$lib

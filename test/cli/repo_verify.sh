@@ -58,7 +58,7 @@ grep -q "^$(echo "$bad" | cut -c1-8) .*FAILED" out || fail "snapshots does not s
 expect 0 "$duckback" restore "$bad" --to back.duckdb
 says "failed its verification"
 cmp -i 12288 bad.duckdb back.duckdb || fail "what was stored is not what was there"
-expect 0 "$duckback" forget --keep-last 1 --database bad.duckdb
+expect 0 "$duckback" forget --keep-last 1 --database bad.duckdb --prune
 [ -n "$(find repo/snapshots -name "*-$good")" ] || fail "the last good one is gone"
 grep -q "newest good snapshot" out || fail "no reason"
 # One database that fails holds up no other.
