@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <span>
@@ -15,21 +16,21 @@ namespace duckback {
 template <class T>
 struct PageAllocator {
   using value_type = T;
-  static constexpr std::align_val_t kPage{4096};
+  static constexpr std::size_t kPage = 4096;
   static constexpr std::size_t kLargeBytes = 64 << 10;
 
   PageAllocator() = default;
   template <class Other>
   PageAllocator(const PageAllocator<Other>&) {}  // NOLINT(google-explicit-constructor)
 
-  static bool is_large(std::size_t count) { return count >= kLargeBytes / sizeof(T); }
   T* allocate(std::size_t count) {
     std::size_t bytes = count * sizeof(T);
-    return static_cast<T*>(is_large(count) ? ::operator new(bytes, kPage) : ::operator new(bytes));
+    void* at = bytes < kLargeBytes ? std::malloc(bytes)
+                                   : std::aligned_alloc(kPage, (bytes + kPage - 1) & ~(kPage - 1));
+    if (at == nullptr) throw std::bad_alloc();
+    return static_cast<T*>(at);
   }
-  void deallocate(T* at, std::size_t count) {
-    is_large(count) ? ::operator delete(at, kPage) : ::operator delete(at);
-  }
+  void deallocate(T* at, std::size_t) { std::free(at); }
   bool operator==(const PageAllocator&) const = default;
 };
 
