@@ -9,6 +9,7 @@
 #include "ops/scratch_database.h"
 #include "ops/snapshot_sink.h"
 #include "repo/chunk_reader.h"
+#include "repo/collector.h"
 #include "repo/index_upkeep.h"
 #include "repo/leftovers.h"
 #include "repo/reliance.h"
@@ -85,18 +86,18 @@ class Backup {
     result_ = {};
     parent_ = find_parent();
     std::optional<SourceLook> look = look_at_source(options_.source);
-    if (may_reuse_parent(look)) return reuse_parent(session, began);
-
     if (std::uint64_t packs = index_leftovers(repository_, session); packs > 0) {
       step(fmt::format("going on with {} packs of a backup that was stopped", packs));
     }
     Index index(repository_.store(), repository_.sealer(), reliance_.absent());
     ChunkReader reader(repository_.store(), repository_.sealer(), repository_.namer(), index);
+    bool whole = parent_ && parent_is_whole(index, reader);
+    if (whole && may_reuse_parent(look)) return reuse_parent(session, began);
     ChunkWriter writer(repository_.store(), repository_.sealer(), repository_.namer(), index,
                        options_.compression);
     UnindexedPacks unindexed(session, writer);
     std::optional<SnapshotSink::Parent> parent;
-    if (parent_) {
+    if (whole) {
       parent = {.file = parent_->snapshot.file,
                 .wal = parent_->snapshot.wal,
                 .read = [&reader](const ChunkId& id) { return reader.read(id); },
@@ -126,6 +127,12 @@ class Backup {
     snapshot_.added_chunks = stats.chunks;
     result_.changed_blocks = stored.changed_blocks;
     result_.warnings = image.warnings;
+    if (parent_ && !whole) {
+      result_.warnings.push_back(fmt::format(
+          "the repository lacks something that the snapshot before ({}) needs; what this database "
+          "still has of it was stored anew. `duckback check` names what is damaged",
+          parent_->snapshot.id.substr(0, 8)));
+    }
     result_.details = describe_image(image);
     if (image.header) result_.details.verified = "blocks";
     result_.details.source = look;
@@ -186,6 +193,39 @@ class Backup {
       }
     }
     return std::nullopt;
+  }
+
+  // Whether all that the parent needs is listed, in packs that are there. What did not change is
+  // not stored again, so a snapshot that is compared to one that lacks something lacks it too.
+  bool parent_is_whole(const Index& index, const ChunkReader& reader) const {
+    std::set<std::string> missing = missing_packs(index);
+    Liveness needed(index, missing);
+    try {
+      reach(parent_->snapshot, reader, needed, options_.stop);
+      needed.finish();
+    } catch (const Error& error) {
+      if (error.code() != Errc::damaged) throw;
+      return false;
+    }
+    bool whole = true;
+    for (std::size_t file = 0; !missing.empty() && file < index.files().size(); ++file) {
+      index.files()[file]->for_each([&](std::uint64_t number, const ChunkPlace& place) {
+        if (needed.test(file, number) && missing.contains(place.pack->id)) whole = false;
+      });
+    }
+    return whole;
+  }
+
+  // Listed by the index, and not there.
+  std::set<std::string> missing_packs(const Index& index) const {
+    std::set<std::string> missing;
+    for (const auto& file : index.files()) {
+      for (const PackInfo& pack : file->packs()) missing.insert(pack.id);
+    }
+    repository_.store().list("packs/", [&](const ObjectInfo& object) {
+      if (std::optional<std::string> id = pack_id_of(object.key)) missing.erase(*id);
+    });
+    return missing;
   }
 
   bool may_reuse_parent(const std::optional<SourceLook>& look) const {

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "duckfile/checksum.h"
+#include "ops/repair_index.h"
 #include "repo/index.h"
 #include "test/support/error_of.h"
 #include "test/support/test_repository.h"
@@ -298,6 +299,39 @@ TEST_F(Backup, ADamagedWalPieceIsAnErrorAndNoCrash) {
   pack[place.chunk.offset] ^= 1;
   store->put(pack_key(place.pack->id), pack);
   test::error_of(Errc::damaged, [&] { give_back(repository, "latest"); });
+}
+
+// Compared to a snapshot that lacks a chunk, an unchanged block must not pass for stored.
+TEST_F(Backup, StoresAnewWhatTheRepositoryLost) {
+  for (bool indexed : {true, false}) {
+    for (bool changed : {true, false}) {
+      LivingDatabase database(20);
+      BackupResult first = back_up(repository, database);
+      let_time_pass_since_last_look(repository);
+      Index index(*store, repository.sealer());
+      Bytes file = LivingDatabase::read_all(database.path());
+      ByteView block =
+          ByteView(file).subspan(LivingDatabase::offset_of(7), LivingDatabase::kBlockBytes);
+      std::string lost = index.find(repository.namer().chunk_id(block))->pack->id;
+      store->remove(pack_key(lost));
+      if (!indexed) repair_index(repository, {});
+      if (changed) {
+        database.set_block(3, 2);
+        database.write();
+      }
+      BackupResult second = back_up(repository, database);
+      EXPECT_FALSE(second.untouched);
+      ASSERT_FALSE(second.warnings.empty());
+      EXPECT_NE(second.warnings.front().find(first.snapshot.id.substr(0, 8)), std::string::npos);
+      EXPECT_EQ(give_back(repository, second.snapshot), state_of(database));
+      if (!changed) {
+        EXPECT_EQ(give_back(repository, "latest~1"), state_of(database)) << "the older one heals";
+      }
+      BackupResult third = back_up(repository, database);
+      EXPECT_TRUE(third.warnings.empty()) << third.warnings.front();
+      for (const FoundSnapshot& one : read_snapshots(repository)) store->remove(one.name.key);
+    }
+  }
 }
 
 TEST_F(Backup, ATruncatedDatabaseIsStoredAndMarked) {
