@@ -1,5 +1,6 @@
 #include "cli/repo_option.h"
 
+#include <poll.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 
 #include "base/error.h"
 #include "cli/render.h"
+#include "cli/stop.h"
 #include "io/child.h"
 #include "store/open_store.h"
 
@@ -73,10 +75,15 @@ std::string ask_password(const std::string& prompt) {
   termios silent = before;
   silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
   ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+  // The terminal must not stay silent when somebody changes their mind.
+  pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  while (!StopOnSignal::received() && ::poll(&input, 1, 100) <= 0) {
+  }
   std::string password;
-  std::getline(std::cin, password);
+  if (!StopOnSignal::received()) std::getline(std::cin, password);
   ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
   std::cerr << "\n";
+  if (StopOnSignal::received()) throw Interrupted();
   if (password.empty()) throw Error(Errc::invalid, "no password was given");
   return password;
 }

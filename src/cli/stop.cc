@@ -11,11 +11,11 @@ namespace {
 
 // What a signal handler may touch.
 sem_t wake_up;
-std::atomic<int> received{0};
+std::atomic<int> received_signal{0};
 
 void on_signal(int signal) {
   int saved = errno;
-  received = signal;
+  received_signal = signal;
   ::sem_post(&wake_up);
   errno = saved;
 }
@@ -37,7 +37,7 @@ StopOnSignal::StopOnSignal() {
   waiter_ = std::thread([this] {
     while (::sem_wait(&wake_up) != 0) {
     }
-    if (received != 0) source_.request_stop();
+    if (received_signal != 0) source_.request_stop();
   });
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) catch_once(signal);
   for (int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);
@@ -49,6 +49,10 @@ StopOnSignal::~StopOnSignal() {
   waiter_.join();
 }
 
-int StopOnSignal::exit_status() { return 128 + (received == 0 ? SIGINT : received.load()); }
+bool StopOnSignal::received() { return received_signal != 0; }
+
+int StopOnSignal::exit_status() {
+  return 128 + (received_signal == 0 ? SIGINT : received_signal.load());
+}
 
 }  // namespace duckback

@@ -14,6 +14,8 @@ class StopOnSignal {
   ~StopOnSignal();
 
   std::stop_token token() const { return source_.get_token(); }
+  // Whether a signal came.
+  static bool received();
   // The exit status by convention for the signal that came: 129, 130, 143.
   static int exit_status();
 
