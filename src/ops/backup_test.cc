@@ -305,31 +305,32 @@ TEST_F(Backup, ADamagedWalPieceIsAnErrorAndNoCrash) {
 TEST_F(Backup, StoresAnewWhatTheRepositoryLost) {
   for (bool indexed : {true, false}) {
     for (bool changed : {true, false}) {
+      auto disk = std::make_shared<MemoryStore>();
+      Repository vault = Repository::create(disk, std::nullopt);
       LivingDatabase database(20);
-      BackupResult first = back_up(repository, database);
-      let_time_pass_since_last_look(repository);
-      Index index(*store, repository.sealer());
+      BackupResult first = back_up(vault, database);
+      test::let_time_pass_since_last_look(vault);
+      Index index(*disk, vault.sealer());
       Bytes file = LivingDatabase::read_all(database.path());
       ByteView block =
           ByteView(file).subspan(LivingDatabase::offset_of(7), LivingDatabase::kBlockBytes);
-      std::string lost = index.find(repository.namer().chunk_id(block))->pack->id;
-      store->remove(pack_key(lost));
-      if (!indexed) repair_index(repository, {});
+      std::string lost = index.find(vault.namer().chunk_id(block))->pack->id;
+      disk->remove(pack_key(lost));
+      if (!indexed) repair_index(vault, {});
       if (changed) {
         database.set_block(3, 2);
         database.write();
       }
-      BackupResult second = back_up(repository, database);
+      BackupResult second = back_up(vault, database);
       EXPECT_FALSE(second.untouched);
       ASSERT_FALSE(second.warnings.empty());
       EXPECT_NE(second.warnings.front().find(first.snapshot.id.substr(0, 8)), std::string::npos);
-      EXPECT_EQ(give_back(repository, second.snapshot), state_of(database));
+      EXPECT_EQ(give_back(vault, second.snapshot), state_of(database));
       if (!changed) {
-        EXPECT_EQ(give_back(repository, "latest~1"), state_of(database)) << "the older one heals";
+        EXPECT_EQ(give_back(vault, "latest~1"), state_of(database)) << "the older one heals";
       }
-      BackupResult third = back_up(repository, database);
+      BackupResult third = back_up(vault, database);
       EXPECT_TRUE(third.warnings.empty()) << third.warnings.front();
-      for (const FoundSnapshot& one : read_snapshots(repository)) store->remove(one.name.key);
     }
   }
 }
