@@ -18,12 +18,14 @@ struct PageAllocator {
   using value_type = T;
   static constexpr std::size_t kPage = 4096;
   static constexpr std::size_t kLargeBytes = 64 << 10;
+  static constexpr std::size_t kMost = (std::size_t{1} << 46) / sizeof(T);  // more is no memory
 
   PageAllocator() = default;
   template <class Other>
   PageAllocator(const PageAllocator<Other>&) {}  // NOLINT(google-explicit-constructor)
 
   T* allocate(std::size_t count) {
+    if (count > kMost) throw std::bad_alloc();
     std::size_t bytes = count * sizeof(T);
     void* at = bytes < kLargeBytes ? std::malloc(bytes)
                                    : std::aligned_alloc(kPage, (bytes + kPage - 1) & ~(kPage - 1));
