@@ -46,6 +46,11 @@ void print(const SyncReport& report, const Repository& target, bool dry_run) {
     print_result(fmt::format("{}  {}  {}", one.snapshot.id, format_local(one.snapshot.time),
                              database_title(one.snapshot)));
   }
+  if (!report.healed.empty()) {
+    print_note(fmt::format("{} in {} {}, for it had lost a part of it",
+                           count_of(report.healed.size(), "snapshot"), target.store().name(),
+                           dry_run ? "would be made whole" : "made whole"));
+  }
   print_note(fmt::format("{} {} to {}, {} added; {} were there",
                          count_of(report.copied.size(), "snapshot"),
                          dry_run ? "would be copied" : "copied", target.store().name(),
@@ -74,13 +79,13 @@ int run(const Arguments& arguments, const Invocation& invocation) {
     for (const FoundSnapshot& one : report.copied) {
       copied.push_back(to_json(one.snapshot, one.details));
     }
+    json healed = json::array();
+    for (const FoundSnapshot& one : report.healed) healed.push_back(one.snapshot.id);
     json damaged = json::array();
     for (const Error& error : report.damaged) damaged.push_back(error.what());
-    json object = {{"copied", copied},
-                   {"there", report.there},
-                   {"added_bytes", report.added_bytes},
-                   {"damaged", damaged},
-                   {"dry_run", arguments.dry_run}};
+    json object = {{"copied", copied},      {"healed", healed},
+                   {"there", report.there}, {"added_bytes", report.added_bytes},
+                   {"damaged", damaged},    {"dry_run", arguments.dry_run}};
     print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
   } else if (!invocation.quiet) {
     print(report, to, arguments.dry_run);

@@ -10,6 +10,7 @@
 #include "ops/snapshot_sink.h"
 #include "repo/chunk_reader.h"
 #include "repo/collector.h"
+#include "repo/damage.h"
 #include "repo/index_upkeep.h"
 #include "repo/leftovers.h"
 #include "repo/reliance.h"
@@ -195,11 +196,16 @@ class Backup {
     return std::nullopt;
   }
 
-  // Whether all that the parent needs is listed, in packs that are there. What did not change is
-  // not stored again, so a snapshot that is compared to one that lacks something lacks it too.
+  // Whether all that the parent needs is listed, in packs that are there and were not found
+  // damaged. What did not change is not stored again, so a snapshot that is compared to one that
+  // lacks something lacks it too.
   bool parent_is_whole(const Index& index, const ChunkReader& reader) const {
-    std::set<std::string> missing = missing_packs(index);
-    Liveness needed(index, missing);
+    Store& store = repository_.store();
+    std::set<std::string> missing = missing_packs(store, index);
+    std::set<std::string> damaged = list_damage_notes(store);
+    std::set<std::string> bad = damaged;
+    bad.insert(missing.begin(), missing.end());
+    Liveness needed(index, std::move(missing), std::move(damaged));
     try {
       reach(parent_->snapshot, reader, needed, options_.stop);
       needed.finish();
@@ -208,24 +214,12 @@ class Backup {
       return false;
     }
     bool whole = true;
-    for (std::size_t file = 0; !missing.empty() && file < index.files().size(); ++file) {
+    for (std::size_t file = 0; !bad.empty() && file < index.files().size(); ++file) {
       index.files()[file]->for_each([&](std::uint64_t number, const ChunkPlace& place) {
-        if (needed.test(file, number) && missing.contains(place.pack->id)) whole = false;
+        if (needed.test(file, number) && bad.contains(place.pack->id)) whole = false;
       });
     }
     return whole;
-  }
-
-  // Listed by the index, and not there.
-  std::set<std::string> missing_packs(const Index& index) const {
-    std::set<std::string> missing;
-    for (const auto& file : index.files()) {
-      for (const PackInfo& pack : file->packs()) missing.insert(pack.id);
-    }
-    repository_.store().list("packs/", [&](const ObjectInfo& object) {
-      if (std::optional<std::string> id = pack_id_of(object.key)) missing.erase(*id);
-    });
-    return missing;
   }
 
   bool may_reuse_parent(const std::optional<SourceLook>& look) const {

@@ -13,6 +13,7 @@
 #include "ops/snapshot_details.h"
 #include "repo/clear_document.h"
 #include "repo/collector.h"
+#include "repo/damage.h"
 #include "repo/hex.h"
 #include "repo/key.h"
 #include "repo/mark.h"
@@ -40,6 +41,7 @@ class Check {
     step("listing");
     check_clear_documents();
     read_snapshots();
+    noted_ = list_damage_notes(store_);
     // Snapshots before the index before the packs: what a backup adds meanwhile is not missed.
     step("reading the index");
     index_.emplace(store_, repository_.sealer(), std::set<std::string>{},
@@ -49,7 +51,7 @@ class Check {
                    });
     report_.indexes += index_->files().size();
     list_packs();
-    if (options_.data != CheckOptions::Data::none || options_.max_age) read_packs();
+    read_packs();
     step("walking the snapshots");
     walk();
     if (!lost_.empty()) find_needs();
@@ -74,13 +76,42 @@ class Check {
   CheckFinding& find(const std::string& object, const std::string& text) {
     auto [at, added] = findings_.try_emplace(object);
     CheckFinding& finding = at->second;
-    if (added) finding.object = object;
+    if (added) {
+      finding.object = object;
+      note_damage(object);
+    }
     if (finding.text.empty()) {
       finding.text = text;
     } else if (!text.empty() && finding.text.find(text) == std::string::npos) {
       finding.text += "; " + text;
     }
     return finding;
+  }
+
+  // At once, for a check may be stopped.
+  void note_damage(const std::string& object) {
+    std::optional<std::string> pack_id = pack_id_of(object);
+    if (!pack_id || !noted_.insert(*pack_id).second) return;
+    try {
+      put_damage_note(repository_, *pack_id);
+    } catch (const Error& error) {
+      // A repository that cannot be written can still be checked.
+      report_.notes.push_back(
+          fmt::format("that {} is damaged could not be noted, so backups rely on it: {}", object,
+                      error.what()));
+    }
+  }
+
+  void note_whole(const std::string& pack_id) {
+    if (noted_.erase(pack_id) == 0) return;
+    try {
+      remove_damage_note(store_, pack_id);
+      report_.notes.push_back(
+          fmt::format("{} was found damaged before and is whole now", pack_key(pack_id)));
+    } catch (const Error& error) {
+      report_.notes.push_back(fmt::format("that {} is whole again could not be noted: {}",
+                                          pack_key(pack_id), error.what()));
+    }
   }
 
   // Runs `body`, which reads `object`; what is damaged or gone is a finding.
@@ -213,15 +244,18 @@ class Check {
   }
 
   void read_packs() {
-    std::map<std::string, SystemTime> when = read_check_ledger(repository_, present_);
-    std::vector<std::string> chosen = choose_packs(when);
+    std::vector<std::string> chosen = choose_packs();
+    if (chosen.empty()) return;
     std::uint64_t total = 0;
     for (const std::string& id : chosen) total += listed_.at(id).bytes;
     step(fmt::format("reading {} packs", chosen.size()));
     std::vector<std::string> good;
     for (const std::string& id : chosen) {
       stop();
-      if (read_pack(listed_.at(id))) good.push_back(id);
+      if (read_pack(listed_.at(id))) {
+        good.push_back(id);
+        note_whole(id);
+      }
       if (options_.progress) options_.progress(report_.bytes_read, total);
     }
     if (good.empty()) return;
@@ -234,7 +268,19 @@ class Check {
     }
   }
 
-  std::vector<std::string> choose_packs(const std::map<std::string, SystemTime>& when) const {
+  // Those that were found damaged before, and those that the options name.
+  std::vector<std::string> choose_packs() const {
+    std::vector<std::string> ids;
+    if (options_.data != CheckOptions::Data::none || options_.max_age) ids = choose_by_options();
+    std::set<std::string> chosen(ids.begin(), ids.end());
+    for (const std::string& id : noted_) {
+      if (present_.contains(id) && !chosen.contains(id)) ids.push_back(id);
+    }
+    return ids;
+  }
+
+  std::vector<std::string> choose_by_options() const {
+    std::map<std::string, SystemTime> when = read_check_ledger(repository_, present_);
     auto time_of = [&](const std::string& id) {
       auto found = when.find(id);
       return found == when.end() ? SystemTime{} : found->second;
@@ -550,6 +596,7 @@ class Check {
   Store& store_;
   CheckReport report_;
   std::map<std::string, CheckFinding> findings_;  // by object
+  std::set<std::string> noted_;                   // packs that have a note of damage
   std::vector<ReadSnapshot> snapshots_;
   std::optional<Index> index_;
   std::map<std::string, PackInfo> listed_;                         // by an index

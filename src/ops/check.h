@@ -75,9 +75,11 @@ struct CheckReport {
 };
 
 // Proves that what is in a repository is whole, as deep as asked, and finds out whom damage
-// concerns. Changes nothing but the ledger of what was read. Goes on after damage; other errors of
-// the store come through, and with `tables`, before anything is read, Errc::unsupported if there is
-// no DuckDB library. Memory: that of an index, and one pack.
+// concerns. Packs that are damaged get a note, on which backups act, and those that have one are
+// read each time (docs/format.md, "Damage, and how it heals"); beyond that it changes nothing but
+// the ledger of what was read. Goes on after damage; other errors of the store come through, and
+// with `tables`, before anything is read, Errc::unsupported if there is no DuckDB library. Memory:
+// that of an index, and one pack.
 CheckReport check(const Repository& repository, const CheckOptions& options);
 
 }  // namespace duckback

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "ops/damaged_snapshots.h"
 #include "repo/session.h"
 
 namespace duckback {
@@ -13,19 +14,19 @@ namespace {
 // Why snapshots stay whatever the rules say: by id.
 class Protection {
  public:
-  // `readable` and `unreadable` oldest first, and all of the repository's.
+  // `readable` and `unreadable` oldest first, and all of the repository's; `damaged`: the ids of
+  // those that it cannot give back whole.
   Protection(const std::vector<FoundSnapshot>& readable,
-             const std::vector<SnapshotName>& unreadable, SystemTime now) {
+             const std::vector<SnapshotName>& unreadable, std::set<std::string> damaged,
+             SystemTime now)
+      : damaged_(std::move(damaged)) {
     // By database: when, and what is wrong with it.
     std::map<std::string, std::pair<SystemTime, std::string>> newest;
     for (const FoundSnapshot& one : readable) {
-      bool good = one.details.good();
-      newest[one.name.database_id] = {one.name.time, good ? ""
-                                                     : one.details.damaged()
-                                                         ? "is damaged"
-                                                         : "failed its verification"};
+      std::string wrong = what_is_wrong(one);
+      newest[one.name.database_id] = {one.name.time, wrong};
       // A date in the future is a clock that was wrong.
-      if (good && one.name.time <= now) newest_good_[one.name.database_id] = one.name.id;
+      if (wrong.empty() && one.name.time <= now) newest_good_[one.name.database_id] = one.name.id;
       if (one.snapshot.pinned) pinned_.insert(one.name.id);
     }
     for (const SnapshotName& name : unreadable) {
@@ -42,13 +43,16 @@ class Protection {
   std::string rule(const SnapshotName& name) const {
     std::string always = reason(name);
     if (!always.empty()) return always;
+    auto wrong = wrong_.find(name.database_id);
+    if (wrong != wrong_.end()) return wrong->second;
     auto loss = before_loss_.find(name.id);
     return loss == before_loss_.end() ? "" : loss->second;
   }
 
-  // "" if there is none.
+  // "" if there is none: one that cannot be given back whole may be given up.
   std::string reason(const SnapshotName& name) const {
     if (pinned_.contains(name.id)) return "pinned";
+    if (damaged_.contains(name.id)) return "";
     auto good = newest_good_.find(name.database_id);
     if (good != newest_good_.end() && good->second == name.id) return "newest good snapshot";
     auto wrong = wrong_.find(name.database_id);
@@ -56,6 +60,12 @@ class Protection {
   }
 
  private:
+  std::string what_is_wrong(const FoundSnapshot& one) const {
+    if (one.details.damaged()) return "is damaged";
+    if (damaged_.contains(one.name.id)) return "needs what the repository has lost";
+    return one.details.good() ? "" : "failed its verification";
+  }
+
   // A database that was replaced, or lost most of what it held, may have been so by mistake, which
   // is noticed when the rules have long dropped what it was.
   void look_for_losses(const std::vector<FoundSnapshot>& readable) {
@@ -85,6 +95,7 @@ class Protection {
   std::map<std::string, std::string> before_loss_;  // why, by id
   std::map<std::string, std::string> newest_good_;  // ids, by database
   std::set<std::string> pinned_;
+  std::set<std::string> damaged_;
   std::map<std::string, std::string> wrong_;  // reasons, by database
 };
 
@@ -92,6 +103,7 @@ struct All {
   std::vector<FoundSnapshot> readable;
   std::vector<SnapshotName> unreadable;
   std::vector<Error> errors;
+  std::set<std::string> damaged;  // ids of readable ones that cannot be given back whole
 };
 
 All read_all(const Repository& repository) {
@@ -100,6 +112,7 @@ All read_all(const Repository& repository) {
     all.unreadable.push_back(name);
     all.errors.push_back(error);
   });
+  all.damaged = damaged_snapshots(repository, all.readable);
   return all;
 }
 
@@ -128,7 +141,7 @@ ForgetSnapshotsReport forget_snapshots(const Repository& repository,
                                        const ForgetSnapshotsOptions& options) {
   apply_policy(options.policy, {}, options.now);  // refuses an empty one before anything is read
   All all = read_all(repository);
-  Protection protection(all.readable, all.unreadable, options.now);
+  Protection protection(all.readable, all.unreadable, std::move(all.damaged), options.now);
   ForgetSnapshotsReport report{.decisions = {}, .unreadable = std::move(all.errors)};
   std::vector<RetentionItem> items;
   for (FoundSnapshot& one : all.readable) {
@@ -165,7 +178,8 @@ ForgetSnapshotsReport forget_snapshots(const Repository& repository,
 std::vector<SnapshotName> forget_snapshots(const Repository& repository,
                                            const std::vector<std::string>& ids, bool dry_run) {
   All all = read_all(repository);
-  Protection protection(all.readable, all.unreadable, std::chrono::system_clock::now());
+  Protection protection(all.readable, all.unreadable, std::move(all.damaged),
+                        std::chrono::system_clock::now());
   std::vector<SnapshotName> names = all.unreadable;
   for (const FoundSnapshot& one : all.readable) names.push_back(one.name);
   std::vector<SnapshotName> chosen;

@@ -30,9 +30,10 @@ struct ForgetSnapshotsReport {
 
 // Moves the snapshots that the policy does not keep to trash, where they wait for prune. Never
 // touched: pinned ones, the newest good one of each database, and all of a database whose newest is
-// damaged or cannot be read. Nor, but by its id: the newest one from before the database was
-// replaced by another, and from before it lost more than half of its used blocks, as it is now.
-// Goes on after one that cannot be moved. Throws Errc::invalid for an empty policy.
+// damaged, cannot be read, or needs what the repository has lost (as far as `check` found it). Nor,
+// but by its id: the newest one from before the database was replaced by another, and from before
+// it lost more than half of its used blocks, as it is now. Goes on after one that cannot be moved.
+// Throws Errc::invalid for an empty policy.
 ForgetSnapshotsReport forget_snapshots(const Repository& repository,
                                        const ForgetSnapshotsOptions& options);
 

@@ -17,6 +17,7 @@
 #include "ops/rewrite_snapshot.h"
 #include "ops/sync_repository.h"
 #include "ops/undelete.h"
+#include "repo/damage.h"
 #include "test/support/actor.h"
 #include "test/support/repo_scene.h"
 
@@ -171,10 +172,12 @@ class Simulation {
       worker.what = "forget";
     } else if (dice < 88) {
       worker.what = "undelete";
-    } else if (dice < 92) {
+    } else if (dice < 91) {
       worker.what = "tag";
-    } else if (dice < 96) {
+    } else if (dice < 94) {
       worker.what = "repair";
+    } else if (dice < 97) {
+      worker.what = "note";
     } else {
       worker.what = "sync";
       BackupResult made = back_up_elsewhere();
@@ -211,6 +214,17 @@ class Simulation {
         SyncOptions options;
         options.grace = kPruneGrace;
         sync_repository(open(other), open(std::move(store)), options);
+      };
+    }
+    if (worker.what == "note") {
+      // As by checks that find a pack damaged, or whole again. Whoever chooses among packs with the
+      // same chunks chooses otherwise from now on.
+      return [choice](std::shared_ptr<Store> store) {
+        std::vector<std::string> packs = keys_of(*store, "packs/");
+        if (packs.empty()) return;
+        std::string id = *pack_id_of(packs[choice % packs.size()]);
+        if (list_damage_notes(*store).contains(id)) return remove_damage_note(*store, id);
+        put_damage_note(open(store), id);
       };
     }
     if (worker.what == "repair") {
@@ -415,6 +429,7 @@ class Simulation {
     for (const CheckFinding& finding : check(*repository_, {}).findings) {
       ADD_FAILURE() << finding.object << ": " << finding.text;
     }
+    EXPECT_TRUE(list_damage_notes(*memory_).empty()) << "all that is there is whole";
     EXPECT_TRUE(keys_of(*memory_, "sessions/").empty());
     EXPECT_TRUE(keys_of(*memory_, "trash/").empty());
   }

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "ops/damaged_snapshots.h"
 #include "repo/chunk_reader.h"
 #include "repo/chunk_writer.h"
 #include "repo/reliance.h"
@@ -30,11 +31,11 @@ class Sync {
       throw Error(Errc::refused, "{} and {} are the same repository", from_.store().name(),
                   to_.store().name());
     }
-    std::map<std::string, FoundSnapshot> there;  // by their first id
     auto unreadable = [](const SnapshotName&, const Error&) {};
-    for (FoundSnapshot& one : read_snapshots(to_, {}, unreadable)) {
-      there.emplace(one.snapshot.original, std::move(one));
-    }
+    std::vector<FoundSnapshot> all_there = read_snapshots(to_, {}, unreadable);
+    lossy_ = damaged_snapshots(to_, all_there);
+    std::map<std::string, FoundSnapshot> there;  // by their first id
+    for (FoundSnapshot& one : all_there) there.emplace(one.snapshot.original, std::move(one));
     auto damaged = [this](const SnapshotName&, const Error& error) {
       report_.damaged.push_back(error);
     };
@@ -44,21 +45,15 @@ class Sync {
     for (FoundSnapshot& one : all) {
       std::optional<Pair>& before = newest_[identity_of(one.snapshot)];
       auto found = there.find(one.snapshot.original);
-      if (found != there.end()) {
-        ++report_.there;
-        before = Pair{one.snapshot, found->second.name, found->second.snapshot};
-        continue;
-      }
-      if (options_.dry_run) {
-        report_.copied.push_back(std::move(one));
-        continue;
-      }
-      if (options_.step) {
-        options_.step(fmt::format("copying {} of {}, {}", one.snapshot.id.substr(0, 8),
-                                  one.snapshot.database, format_utc(one.snapshot.time)));
-      }
       try {
-        before = copy_again(one, before);
+        if (found != there.end()) {
+          keep(one, found->second, before);
+        } else if (options_.dry_run) {
+          report_.copied.push_back(std::move(one));
+        } else {
+          step("copying", one.snapshot);
+          again_for_losses([&] { before = copy(one, before); });
+        }
       } catch (const Error& error) {
         if (error.code() != Errc::damaged) throw;
         report_.damaged.push_back(
@@ -69,12 +64,33 @@ class Sync {
   }
 
  private:
+  void step(std::string_view what, const Snapshot& snapshot) const {
+    if (!options_.step) return;
+    options_.step(fmt::format("{} {} of {}, {}", what, snapshot.id.substr(0, 8), snapshot.database,
+                              format_utc(snapshot.time)));
+  }
+
+  // One that both have. What it is the next one's `before` for must be whole there.
+  void keep(const FoundSnapshot& one, const FoundSnapshot& there, std::optional<Pair>& before) {
+    if (lossy_.contains(there.name.id)) {
+      before.reset();
+      if (!options_.dry_run) {
+        step("healing", one.snapshot);
+        again_for_losses([&] { heal(one, there); });
+      }
+      report_.healed.push_back(there);
+    } else {
+      ++report_.there;
+    }
+    before = Pair{one.snapshot, there.name, there.snapshot};
+  }
+
   // Again for packs that were found lost: their chunks are stored anew.
-  Pair copy_again(const FoundSnapshot& one, const std::optional<Pair>& before) {
+  void again_for_losses(const std::function<void()>& body) {
     for (;;) {
       std::size_t lost = reliance_.lost();
       try {
-        return copy(one, before);
+        return body();
       } catch (const Error& error) {
         if (error.code() != Errc::conflict || reliance_.lost() == lost) throw;
       }
@@ -85,23 +101,8 @@ class Sync {
     Session session(to_, "sync");
     Index index(to_.store(), to_.sealer(), reliance_.absent());
     ChunkWriter writer(to_.store(), to_.sealer(), to_.namer(), index, options_.compression);
-    ChunkReader reader(from_.store(), from_.sealer(), from_.namer(), *index_);
-    ChunkReader reader_there(to_.store(), to_.sealer(), to_.namer(), index);
-
-    Pair pair{one.snapshot, {}, one.snapshot};
+    Pair pair{one.snapshot, {}, store(one.snapshot, before, index, writer)};
     Snapshot& snapshot = pair.to;
-    snapshot.head = writer.put(reader.read(one.snapshot.head), ObjectKind::map_pack);
-    for (MapRef Snapshot::*map : {&Snapshot::file, &Snapshot::wal}) {
-      std::optional<MapReader> old;
-      std::optional<MapReader> old_there;
-      if (before && (before->from.*map).chunk_bytes == (one.snapshot.*map).chunk_bytes) {
-        old.emplace(before->from.*map, [&](const ChunkId& id) { return reader.read(id); });
-        old_there.emplace(before->to.*map,
-                          [&](const ChunkId& id) { return reader_there.read(id); });
-      }
-      snapshot.*map = copy_map(one.snapshot.*map, reader, writer, old, old_there);
-    }
-    writer.flush();
     snapshot.added_bytes = writer.stats().stored_bytes;
     snapshot.added_chunks = writer.stats().chunks;
     snapshot.parent = before ? before->to.id : "";
@@ -110,6 +111,41 @@ class Sync {
     report_.added_bytes += snapshot.added_bytes;
     report_.copied.push_back({pair.to_name, snapshot, one.details});
     return pair;
+  }
+
+  // Stores anew what the target lost of a snapshot that it has: the same bytes have the same ids.
+  void heal(const FoundSnapshot& one, const FoundSnapshot& there) {
+    Session session(to_, "sync");
+    Index index(to_.store(), to_.sealer(), reliance_.absent());
+    ChunkWriter writer(to_.store(), to_.sealer(), to_.namer(), index, options_.compression);
+    Snapshot stored = store(one.snapshot, std::nullopt, index, writer);
+    report_.added_bytes += writer.stats().stored_bytes;
+    reliance_.rely_on(writer.relied_on(), there.name.key);
+    if (!reliance_.holds()) throw changed();
+    const Snapshot& was = there.snapshot;
+    if (stored.head == was.head && stored.file == was.file && stored.wal == was.wal) return;
+    throw Error(Errc::damaged, "{} and {} have different bytes for it", from_.store().name(),
+                to_.store().name());
+  }
+
+  // `snapshot` with what the target calls its head and its maps, all of it durable there.
+  Snapshot store(Snapshot snapshot, const std::optional<Pair>& before, const Index& index,
+                 ChunkWriter& writer) {
+    ChunkReader reader(from_.store(), from_.sealer(), from_.namer(), *index_);
+    ChunkReader reader_there(to_.store(), to_.sealer(), to_.namer(), index);
+    snapshot.head = writer.put(reader.read(snapshot.head), ObjectKind::map_pack);
+    for (MapRef Snapshot::*map : {&Snapshot::file, &Snapshot::wal}) {
+      std::optional<MapReader> old;
+      std::optional<MapReader> old_there;
+      if (before && (before->from.*map).chunk_bytes == (snapshot.*map).chunk_bytes) {
+        old.emplace(before->from.*map, [&](const ChunkId& id) { return reader.read(id); });
+        old_there.emplace(before->to.*map,
+                          [&](const ChunkId& id) { return reader_there.read(id); });
+      }
+      snapshot.*map = copy_map(snapshot.*map, reader, writer, old, old_there);
+    }
+    writer.flush();
+    return snapshot;
   }
 
   MapRef copy_map(const MapRef& map, const ChunkReader& reader, ChunkWriter& writer,
@@ -163,14 +199,15 @@ class Sync {
     return result;
   }
 
+  Error changed() const {
+    return Error(Errc::conflict,
+                 "{} was pruned, or snapshots in it were forgotten, while one was copied to it; "
+                 "run it again, and it goes on where it was",
+                 to_.store().name());
+  }
+
   // As a backup does it (docs/format.md, "A backup").
   void commit(Session& session, Pair& pair) {
-    auto changed = [&] {
-      return Error(Errc::conflict,
-                   "{} was pruned, or snapshots in it were forgotten, while one was copied to it; "
-                   "run it again, and it goes on where it was",
-                   to_.store().name());
-    };
     if (!reliance_.holds()) throw changed();
     if (session.age() > options_.grace / 2 || !session.exists()) {
       throw Error(Errc::conflict,
@@ -190,6 +227,7 @@ class Sync {
   const SyncOptions& options_;
   std::optional<Index> index_;                         // of the source
   std::map<std::string, std::optional<Pair>> newest_;  // by database
+  std::set<std::string> lossy_;                        // ids in the target
   Reliance reliance_;                                  // on what is in the target
   SyncReport report_;
 };

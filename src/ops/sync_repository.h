@@ -21,15 +21,17 @@ struct SyncOptions {
 
 struct SyncReport {
   std::vector<FoundSnapshot> copied;  // as they are in the target; with dry_run those of the source
-  std::uint64_t there = 0;            // already
+  std::vector<FoundSnapshot> healed;  // were there, but lacked what the target lost
+  std::uint64_t there = 0;            // already, and whole as far as is known
   std::uint64_t added_bytes = 0;      // stored in the target
   std::vector<Error> damaged;         // snapshots that could not be copied whole, and were not
 };
 
 // Copies the snapshots of `from` that `to` lacks, oldest first, under the same ids; what was tagged
 // since it was copied counts as there. Chunks are stored under the ids of `to`; what did not change
-// since the snapshot before is not read. Goes on after a snapshot that is damaged. Killed, it
-// leaves those copied so far.
+// since the snapshot before is not read. What the target lost of those that it has (as far as
+// `check` found it) is stored anew. Goes on after a snapshot that is damaged. Killed, it leaves
+// those copied so far.
 SyncReport sync_repository(const Repository& from, const Repository& to,
                            const SyncOptions& options);
 

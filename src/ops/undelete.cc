@@ -2,29 +2,18 @@
 
 #include "base/error.h"
 #include "repo/chunk_reader.h"
+#include "repo/damage.h"
 #include "repo/session.h"
 
 namespace duckback {
 namespace {
 
-// Packs that an index lists and that are not there.
-std::set<std::string> missing_packs(const Repository& repository) {
-  std::set<std::string> missing;
-  Index index(repository.store(), repository.sealer());
-  for (const auto& file : index.files()) {
-    for (const PackInfo& pack : file->packs()) missing.insert(pack.id);
-  }
-  repository.store().list("packs/", [&](const ObjectInfo& object) {
-    if (std::optional<std::string> id = pack_id_of(object.key)) missing.erase(*id);
-  });
-  return missing;
-}
-
 // A forget that stood still for days puts into trash what a prune has taken the packs of.
 void check_whole(const Repository& repository, const SnapshotName& name) {
-  Snapshot snapshot = read_snapshot(repository.store(), repository.sealer(), name);
-  Index index(repository.store(), repository.sealer(), missing_packs(repository));
-  ChunkReader reader(repository.store(), repository.sealer(), repository.namer(), index);
+  Store& store = repository.store();
+  Snapshot snapshot = read_snapshot(store, repository.sealer(), name);
+  Index index(store, repository.sealer(), missing_packs(store, Index(store, repository.sealer())));
+  ChunkReader reader(store, repository.sealer(), repository.namer(), index);
   std::set<ChunkId> nodes;
   auto need = [&](const ChunkId& id) {
     if (index.find(id)) return;

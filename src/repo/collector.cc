@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "repo/chunk_writer.h"
+#include "repo/damage.h"
 #include "repo/index_upkeep.h"
 #include "repo/session.h"
 
@@ -50,6 +51,7 @@ class Collector {
       if (!report_.waits_for.empty()) return report_;
     }
     marks_ = list_marks(store_);
+    damaged_ = list_damage_notes(store_);
     // Before the index, so that what they need is in it.
     read_snapshots();
     Index index(store_, repository_.sealer(), marks_.packs());
@@ -101,7 +103,7 @@ class Collector {
     }
     for (const auto& [key, snapshot] : snapshots_) walked_.insert(key);
     report_.snapshots = walked_.size();
-    kept_.emplace(index, missing_);
+    kept_.emplace(index, missing_, damaged_);
     for (const Snapshot& snapshot : forgotten_) {
       as_far_as_it_goes([&] { reach(snapshot, reader, *kept_, options_.stop); });
     }
@@ -111,7 +113,7 @@ class Collector {
   // False if it is to be done again, without snapshots that are gone: if this run stood still, they
   // may have been forgotten and pruned since they were read.
   bool walk_live(const Index& index, const ChunkReader& reader) {
-    live_.emplace(index, missing_);
+    live_.emplace(index, missing_, damaged_);
     try {
       for (const auto& [key, snapshot] : snapshots_) reach(snapshot, reader, *live_, options_.stop);
       live_->finish();
@@ -206,6 +208,8 @@ class Collector {
         if (!needed && !buried.contains(id) && !options_.dry_run) put_tombstone(repository_, id);
         continue;
       }
+      // What is damaged stays where it is, for it could not be read.
+      if (damaged_.contains(id) && pack.live_chunks > 0) continue;
       if (buried.contains(id) && pack.live_chunks > 0) {
         // Of a prune that was stopped: no backup looks into it, so what is live moves.
         repack.push_back(&pack);
@@ -237,6 +241,7 @@ class Collector {
   void copy_live_chunks(const Index& index, const std::vector<PackUse*>& packs) {
     std::set<std::string> absent = marks_.packs();
     absent.insert(missing_.begin(), missing_.end());
+    absent.insert(damaged_.begin(), damaged_.end());
     // What a pack holds that just got its mark is not kept there.
     absent.insert(newly_marked_.begin(), newly_marked_.end());
     for (const PackUse* pack : packs) absent.insert(pack->info.id);
@@ -325,6 +330,10 @@ class Collector {
     for (const SnapshotName& name : list_snapshots(store_)) {
       if (!walked_.contains(name.key)) return "a snapshot that was made meanwhile";
     }
+    // Of two packs with the same chunk the walk may have chosen this one.
+    for (const std::string& id : list_damage_notes(store_)) {
+      if (!damaged_.contains(id)) return "a pack that was found damaged meanwhile";
+    }
     return "";
   }
 
@@ -401,6 +410,7 @@ class Collector {
       count_removed(id);
       store_.remove(pack_key(id));
       remove_mark(store_, id);
+      packs_[id].present = false;
     }
   }
 
@@ -479,6 +489,10 @@ class Collector {
         remove_tombstone(store_, tombstone.pack_id);
       }
     }
+    for (const std::string& id : damaged_) {
+      bool there = packs_.contains(id) && packs_.at(id).present;
+      if (!there && !listed.contains(id)) remove_damage_note(store_, id);
+    }
   }
 
   const Repository& repository_;
@@ -487,6 +501,7 @@ class Collector {
   std::optional<Session> session_;
   SystemTime now_;
   Marks marks_;
+  std::set<std::string> damaged_;  // have a note
   std::optional<Liveness> live_;
   std::optional<Liveness> kept_;
   std::map<std::string, Snapshot> snapshots_;  // by key
@@ -503,13 +518,17 @@ class Collector {
 
 }  // namespace
 
-Liveness::Liveness(const Index& index, std::set<std::string> missing)
-    : index_(index), missing_(std::move(missing)) {
+Liveness::Liveness(const Index& index, std::set<std::string> missing, std::set<std::string> damaged)
+    : index_(index), missing_(std::move(missing)), damaged_(std::move(damaged)) {
   for (const auto& file : index.files()) live_.emplace_back(file->entries());
 }
 
 std::pair<int, std::string_view> Liveness::rank_of(const PackInfo& pack) const {
-  return {missing_.contains(pack.id) ? 2 : index_.absent(pack.id) ? 1 : 0, pack.id};
+  int rank = missing_.contains(pack.id)   ? 3
+             : damaged_.contains(pack.id) ? 2
+             : index_.absent(pack.id)     ? 1
+                                          : 0;
+  return {rank, pack.id};
 }
 
 std::optional<Liveness::Spot> Liveness::locate(const ChunkId& id) const {

@@ -48,11 +48,12 @@ struct PruneReport {
 PruneReport prune(const Repository& repository, const PruneOptions& options);
 
 // Which chunks snapshots reach: one bit an index entry. A chunk that is in several packs is live in
-// one: if it can be not in a `missing` one, and not in one that the index treats as absent, and of
-// these in that of the lowest id, so that two collectors choose the same.
+// one: if it can be not in a `missing` one, not in a `damaged` one, and not in one that the index
+// treats as absent, and of these in that of the lowest id, so that two collectors choose the same.
 class Liveness {
  public:
-  explicit Liveness(const Index& index, std::set<std::string> missing = {});
+  explicit Liveness(const Index& index, std::set<std::string> missing = {},
+                    std::set<std::string> damaged = {});
   // True the first time. Throws Errc::damaged if it is in no index.
   bool set(const ChunkId& id);
   // The same where nobody waits for the answer: done together with many others, by finish() at the
@@ -78,6 +79,7 @@ class Liveness {
 
   const Index& index_;
   std::set<std::string> missing_;
+  std::set<std::string> damaged_;
   std::vector<Bitmap> live_;  // an index file each
   std::vector<ChunkId> added_;
   std::optional<ChunkId> not_found_;  // of those added

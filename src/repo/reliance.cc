@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "repo/damage.h"
 #include "repo/mark.h"
 #include "repo/pack.h"
 
@@ -15,6 +16,7 @@ constexpr std::size_t kAskedMost = 64;
 
 std::set<std::string> Reliance::absent() const {
   std::set<std::string> absent = list_marks(store_).packs();
+  absent.merge(list_damage_notes(store_));
   absent.insert(lost_.begin(), lost_.end());
   return absent;
 }

@@ -15,7 +15,8 @@ class Reliance {
   explicit Reliance(Store& store) : store_(store) {}
 
   // Packs in which nothing may be looked for, listed before the index is opened: those that prune
-  // marked, and those that holds() found to be gone though an index lists them.
+  // marked, those found damaged, and those that holds() found to be gone though an index lists
+  // them.
   std::set<std::string> absent() const;
   // How many of the latter.
   std::size_t lost() const { return lost_.size(); }

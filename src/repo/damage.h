@@ -1,0 +1,24 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <unordered_set>
+
+#include "repo/index.h"
+#include "repo/repository.h"
+
+namespace duckback {
+
+// Notes of packs that were found damaged or missing (docs/format.md, "Damage, and how it heals").
+std::set<std::string> list_damage_notes(Store& store);
+void put_damage_note(const Repository& repository, const std::string& pack_id);
+void remove_damage_note(Store& store, const std::string& pack_id);
+
+// Packs that the index lists and that are not there; one that was removed since is among them.
+std::set<std::string> missing_packs(Store& store, const Index& index);
+
+// Chunks that the index finds in the packs `bad` only. Nothing is read if there are none of these;
+// else the whole index, twice. Memory: 64 bytes a chunk in a bad pack.
+std::unordered_set<ChunkId> chunks_only_in(const std::set<std::string>& bad, const Index& index);
+
+}  // namespace duckback
