@@ -65,6 +65,24 @@ only scratch ''
 expect 0 "$duckback" restore "$first" --to first.duckdb
 expect 14 "$duckback" restore "$second" --to second.duckdb
 
+# It is remembered, so that the next backup stores it anew, and snapshots that need it are whole again.
+expect 14 "$duckback" check
+grep -q "$(basename "$pack"): 1 of its .* chunks are damaged" out || fail "the damage is forgotten"
+expect 0 "$duckback" forget --keep-last 1 --dry-run
+grep -q "^keep  *$(echo "$first" | cut -c1-8).*newest good snapshot" out || fail "the last whole snapshot may go"
+cp -r repo damaged
+expect 0 "$duckback" backup app.duckdb
+says "stored anew"
+expect 0 "$duckback" restore "$second" --to healed.duckdb
+expect 0 "$duckback" restore "$second" --repo good --to was.duckdb
+cmp healed.duckdb was.duckdb || fail "it healed wrong"
+expect 14 "$duckback" check
+grep -q 'no snapshot needs it' out || fail "it did not heal"
+expect 0 "$duckback" prune --now
+expect 0 "$duckback" check --read-data
+[ -z "$(ls repo/damaged)" ] || fail "a note of what is gone is left"
+rm -r repo; mv damaged repo
+
 # A pack that is gone, or cut, is found without reading.
 rm "$pack"
 expect 14 "$duckback" check

@@ -56,3 +56,13 @@ printf 'xxxx' | dd of="$pack" bs=1 seek=1000 conv=notrunc 2>dd.log
 expect 14 "$duckback" sync half
 says "could not be copied"
 expect 0 "$duckback" check --repo half --read-data
+
+# What a repository lost comes back from one that is whole.
+expect 14 "$duckback" check --read-data
+expect 14 "$duckback" restore latest --database app.duckdb --to lost.duckdb
+unset DUCKBACK_REPO
+expect 0 "$duckback" sync repo --repo safe --password-file password --decrypt
+says "made whole"
+expect 0 "$duckback" sync repo --repo safe --password-file password --decrypt --json
+[ "$(value "len(healed) || ' ' || there")" = "0 4" ] || fail "it heals what is whole"
+expect 0 "$duckback" restore latest --repo repo --database app.duckdb --to whole.duckdb
