@@ -131,6 +131,24 @@ bool is_of_one_key(const Error& error) {
          error.code() == Errc::not_found || error.code() == Errc::io;
 }
 
+// One that is there twice, as nobody is removing it.
+bool has_another(Store& store, std::string_view repository_id, const std::string& id) {
+  std::vector<KeyInfo> keys = list_keys(store, repository_id);
+  return std::ranges::any_of(
+      keys, [&](const KeyInfo& key) { return key.id != id && exists(store, kKeys + key.id); });
+}
+
+Error last_key(const Store& store) {
+  return Error(Errc::refused,
+               "no other key can be read: without this one nothing in {} could be either. Add "
+               "another first (`duckback key add`)",
+               store.name());
+}
+
+Bytes copy_of(Store& store, const std::string& id) {
+  return store.get(exists(store, kCopies + id) ? kCopies + id : kKeys + id);
+}
+
 }  // namespace
 
 std::string add_key(Store& store, std::string_view repository_id, const Secret& master,
@@ -226,16 +244,18 @@ std::string remove_key(Store& store, std::string_view repository_id, std::string
     throw Error(Errc::invalid, "{} keys begin with '{}'; give more digits", found.size(),
                 id_prefix);
   }
-  std::vector<KeyInfo> usable = list_keys(store, repository_id);
-  if (std::ranges::all_of(usable, [&](const KeyInfo& key) { return key.id == found.front(); })) {
-    throw Error(Errc::refused,
-                "no other key can be read: without this one nothing in {} could be either. Add "
-                "another first (`duckback key add`)",
-                store.name());
+  const std::string& id = found.front();
+  if (!has_another(store, repository_id, id)) throw last_key(store);
+  // Of two who remove the last two keys, each may see the other's. So its copy goes only when there
+  // is another key after `keys/ID` went, with both its objects; and comes back if not.
+  Bytes copy = copy_of(store, id);
+  store.remove(kKeys + id);
+  if (!has_another(store, repository_id, id)) {
+    store.put(kKeys + id, copy);
+    throw last_key(store);
   }
-  store.remove(kKeys + found.front());
-  store.remove(kCopies + found.front());
-  return found.front();
+  store.remove(kCopies + id);
+  return id;
 }
 
 }  // namespace duckback

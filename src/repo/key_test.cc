@@ -5,6 +5,7 @@
 
 #include "repo/clear_document.h"
 #include "store/memory_store.h"
+#include "test/support/actor.h"
 #include "test/support/error_of.h"
 
 namespace duckback {
@@ -262,6 +263,36 @@ TEST_F(PasswordKeys, TheLastThatCanBeReadIsNeverRemoved) {
   error_of(Errc::refused, [&] { remove_key(store_, kRepository, id); });
   remove_key(store_, kRepository, std::string(32, 'a'));
   EXPECT_TRUE(opens("one"));
+}
+
+// Each may see the other's key, and take it for the one that stays.
+TEST_F(PasswordKeys, TwoWhoRemoveTheLastTwoLeaveOne) {
+  auto memory = std::make_shared<MemoryStore>();
+  std::string ids[2];
+  for (int i = 0; i < 2; ++i) {
+    ids[i] = add_key(*memory, kRepository, Secret::random(), i == 0 ? "one" : "two", kCheap);
+  }
+  auto remover = [&](std::shared_ptr<MemoryStore> from, const std::string& id) {
+    return std::make_unique<test::Actor>(from, [id](std::shared_ptr<Store> store) {
+      try {
+        remove_key(*store, kRepository, id);
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Errc::refused) << error.what();
+      }
+    });
+  };
+  for (int first = 0; first < 14; ++first) {
+    for (int second = 0; second < 14; ++second) {
+      auto both = std::make_shared<MemoryStore>(*memory);
+      auto a = remover(both, ids[0]);
+      auto b = remover(both, ids[1]);
+      for (int i = 0; i < first && a->step(); ++i) a->next();
+      for (int i = 0; i < second && b->step(); ++i) b->next();
+      a->finish();
+      b->finish();
+      EXPECT_GE(list_keys(*both, kRepository).size(), 1u) << first << " " << second;
+    }
+  }
 }
 
 TEST_F(PasswordKeys, APrefixOfNoneOrOfSeveralRemovesNothing) {
