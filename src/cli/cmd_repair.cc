@@ -33,8 +33,10 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   RepairReport report = repair_index(repository, options);
   progress.clear();
   if (invocation.json) {
+    json unreadable = json::array();
+    for (const UnreadablePack& pack : report.unreadable) unreadable.push_back(pack.text);
     json object = {{"packs", report.packs},           {"chunks", report.chunks},
-                   {"unreadable", report.unreadable}, {"indexes", report.indexes},
+                   {"unreadable", unreadable},        {"indexes", report.indexes},
                    {"superseded", report.superseded}, {"dry_run", options.dry_run}};
     print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
   } else if (!invocation.quiet) {
@@ -43,12 +45,14 @@ int run(const Arguments& arguments, const Invocation& invocation) {
                            count_of(report.chunks, "chunk"), count_of(report.packs, "pack"),
                            report.superseded, options.dry_run ? "; nothing was changed" : ""));
   }
-  for (const std::string& pack : report.unreadable) {
-    print_warning(fmt::format("{}; its chunks are in no index", pack));
+  for (const UnreadablePack& pack : report.unreadable) {
+    print_warning(fmt::format("{}; {}", pack.text,
+                              pack.kept ? "what the old index says of its chunks is kept"
+                                        : "its chunks are in no index"));
   }
   if (report.unreadable.empty()) return 0;
   throw Error(Errc::damaged,
-              "{} cannot be read and left out; `duckback check` names the snapshots that need them",
+              "{} damaged; `duckback check --read-data` names the snapshots that need what is lost",
               count_of(report.unreadable.size(), "pack"));
 }
 

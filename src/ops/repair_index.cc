@@ -1,5 +1,8 @@
 #include "ops/repair_index.h"
 
+#include <algorithm>
+#include <map>
+
 #include "base/error.h"
 #include "repo/hex.h"
 #include "repo/index.h"
@@ -26,6 +29,40 @@ std::vector<std::pair<std::string, std::uint64_t>> list_packs(Store& store) {
   return packs;
 }
 
+std::set<std::string> ids_of(const std::map<std::string, std::string>& packs) {
+  std::set<std::string> ids;
+  for (const auto& [id, text] : packs) ids.insert(id);
+  return ids;
+}
+
+struct OldEntries {
+  PackInfo pack;
+  std::vector<PackedChunk> chunks;
+};
+
+// What the index that is there says of `packs`, by id.
+std::map<std::string, OldEntries> read_old_entries(const Repository& repository,
+                                                   const std::set<std::string>& packs) {
+  std::map<std::string, OldEntries> entries;
+  if (packs.empty()) return entries;
+  Index index(repository.store(), repository.sealer(), {}, [](const std::string&, const Error&) {});
+  for (const auto& file : index.files()) {
+    file->for_each([&](std::uint64_t, const ChunkPlace& place) {
+      if (!packs.contains(place.pack->id)) return;
+      OldEntries& old = entries[place.pack->id];
+      old.pack = *place.pack;
+      old.chunks.push_back(place.chunk);
+    });
+  }
+  for (auto& [id, old] : entries) {
+    auto same = [](const PackedChunk& a, const PackedChunk& b) { return a.id == b.id; };
+    std::sort(old.chunks.begin(), old.chunks.end(),
+              [](const PackedChunk& a, const PackedChunk& b) { return a.id < b.id; });
+    old.chunks.erase(std::unique(old.chunks.begin(), old.chunks.end(), same), old.chunks.end());
+  }
+  return entries;
+}
+
 }  // namespace
 
 RepairReport repair_index(const Repository& repository, const RepairOptions& options) {
@@ -36,6 +73,7 @@ RepairReport repair_index(const Repository& repository, const RepairOptions& opt
   std::set<std::string> old = list_indexes(store);
   std::vector<std::pair<std::string, std::uint64_t>> packs = list_packs(store);
   RepairReport report;
+  std::map<std::string, std::string> unreadable;  // why, by id
   report.superseded = old.size();
   if (options.step) options.step(fmt::format("reading the directories of {} packs", packs.size()));
   IndexBuilder builder;
@@ -56,10 +94,20 @@ RepairReport repair_index(const Repository& repository, const RepairOptions& opt
     } catch (const Error& error) {
       if (error.code() == Errc::not_found) continue;  // Pruned since it was listed.
       if (error.code() != Errc::damaged && error.code() != Errc::unsupported) throw;
-      report.unreadable.push_back(error.what());
+      unreadable.emplace(id, error.what());
     }
     if (builder.entries() >= kIndexEntriesMost / 2) put({});
     if (options.progress) options.progress(report.packs, packs.size());
+  }
+  // Most of such a pack may be good: only its directory says no more what is in it.
+  std::map<std::string, OldEntries> entries = read_old_entries(repository, ids_of(unreadable));
+  for (const auto& [id, why] : unreadable) {
+    auto kept = entries.find(id);
+    report.unreadable.push_back({why, kept != entries.end()});
+    if (kept == entries.end()) continue;
+    builder.add(kept->second.pack, kept->second.chunks);
+    report.chunks += kept->second.chunks.size();
+    if (builder.entries() >= kIndexEntriesMost / 2) put({});
   }
   // Only now, by the last one, are the old ones void.
   put(old);

@@ -16,16 +16,22 @@ struct RepairOptions {
   std::stop_token stop;
 };
 
+struct UnreadablePack {
+  std::string text;   // what is wrong with it
+  bool kept = false;  // the old index still said what is in it, and so does the new one
+};
+
 struct RepairReport {
   std::uint64_t packs = 0;
   std::uint64_t chunks = 0;
-  std::vector<std::string> unreadable;  // packs, and why: they are in no index now
-  std::vector<std::string> indexes;     // the new ones
-  std::uint64_t superseded = 0;         // indexes that are void now; prune removes them
+  std::vector<UnreadablePack> unreadable;
+  std::vector<std::string> indexes;  // the new ones
+  std::uint64_t superseded = 0;      // indexes that are void now; prune removes them
 };
 
 // Makes the index anew from what the packs say themselves. The old index counts until the new one
-// is complete; indexes that are put meanwhile stay. Memory: one index object.
+// is complete; indexes that are put meanwhile stay. Of a pack whose directory is damaged what the
+// old one says is kept. Memory: one index object.
 RepairReport repair_index(const Repository& repository, const RepairOptions& options);
 
 }  // namespace duckback

@@ -127,7 +127,12 @@ expect 0 "$duckback" restore "$second" --to again.duckdb
 [ "$(rows again.duckdb)" = 400000 ] || fail "not what it was"
 truncate -s -5 "$pack"
 expect 14 "$duckback" repair index
-says "left out"
+says "is kept"
 expect 14 "$duckback" check
+expect 0 "$duckback" restore "$second" --to without-directory.duckdb
+[ "$(rows without-directory.duckdb)" = 400000 ] || fail "what is in a pack without directory is lost"
+rm repo/index/*
+expect 14 "$duckback" repair index
+says "in no index"
 expect 0 "$duckback" restore "$first" --to first-again.duckdb
 expect 2 "$duckback" repair moon
