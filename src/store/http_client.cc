@@ -1,7 +1,5 @@
 #include "store/http_client.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "store/libcurl.h"
 
 namespace duckback {
 namespace {
@@ -20,19 +19,14 @@ constexpr std::uint64_t kSlowest = 16 << 10;
 constexpr std::size_t kHeadersMost = 64 << 10;
 
 struct EasyDeleter {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+  void operator()(CURL* easy) const { libcurl().easy_cleanup(easy); }
 };
 using Easy = std::unique_ptr<CURL, EasyDeleter>;
 
 struct ListDeleter {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  void operator()(curl_slist* list) const { libcurl().slist_free_all(list); }
 };
 using List = std::unique_ptr<curl_slist, ListDeleter>;
-
-void start_curl() {
-  static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (started != CURLE_OK) throw Error(Errc::io, "libcurl does not start");
-}
 
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
@@ -131,9 +125,10 @@ int look_at_stop(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 
 template <class Value>
 void set(CURL* easy, CURLoption option, Value value) {
-  CURLcode code = curl_easy_setopt(easy, option, value);
+  CURLcode code = libcurl().easy_setopt(easy, option, value);
   if (code == CURLE_OUT_OF_MEMORY) throw std::bad_alloc();
-  if (code != CURLE_OK) throw Error(Errc::unsupported, "libcurl: {}", curl_easy_strerror(code));
+  if (code != CURLE_OK)
+    throw Error(Errc::unsupported, "libcurl: {}", libcurl().easy_strerror(code));
 }
 
 void set_timeouts(CURL* easy, const HttpRequest& request, const HttpOptions& options) {
@@ -180,7 +175,7 @@ List set_message(CURL* easy, const HttpRequest& request) {
   }
   List list;
   auto add = [&](const std::string& line) {
-    curl_slist* longer = curl_slist_append(list.get(), line.c_str());
+    curl_slist* longer = libcurl().slist_append(list.get(), line.c_str());
     if (longer == nullptr) throw std::bad_alloc();
     (void)list.release();
     list.reset(longer);
@@ -196,7 +191,7 @@ List set_message(CURL* easy, const HttpRequest& request) {
 
 [[noreturn]] void throw_failure(CURLcode code, const std::string& url, const char* detail) {
   std::string where = origin_of(url);
-  std::string why = *detail != '\0' ? detail : curl_easy_strerror(code);
+  std::string why = *detail != '\0' ? detail : libcurl().easy_strerror(code);
   switch (code) {
     case CURLE_OUT_OF_MEMORY:
       throw std::bad_alloc();
@@ -228,17 +223,17 @@ struct HttpClient::Pool {
   CURLSH* shared = nullptr;
   std::array<std::mutex, CURL_LOCK_DATA_LAST> shared_mutexes;
 
-  Pool() : shared(curl_share_init()) {
+  Pool() : shared(libcurl().share_init()) {
     if (shared == nullptr) throw std::bad_alloc();
-    curl_share_setopt(shared, CURLSHOPT_USERDATA, this);
-    curl_share_setopt(shared, CURLSHOPT_LOCKFUNC, &Pool::lock);
-    curl_share_setopt(shared, CURLSHOPT_UNLOCKFUNC, &Pool::unlock);
-    curl_share_setopt(shared, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
-    curl_share_setopt(shared, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    libcurl().share_setopt(shared, CURLSHOPT_USERDATA, this);
+    libcurl().share_setopt(shared, CURLSHOPT_LOCKFUNC, &Pool::lock);
+    libcurl().share_setopt(shared, CURLSHOPT_UNLOCKFUNC, &Pool::unlock);
+    libcurl().share_setopt(shared, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+    libcurl().share_setopt(shared, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
   }
   ~Pool() {
     idle.clear();
-    curl_share_cleanup(shared);
+    libcurl().share_cleanup(shared);
   }
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -259,19 +254,19 @@ struct HttpClient::Pool {
         return easy;
       }
     }
-    Easy easy(curl_easy_init());
+    Easy easy(libcurl().easy_init());
     if (!easy) throw std::bad_alloc();
     return easy;
   }
   void give_back(Easy easy) {
-    curl_easy_reset(easy.get());  // The connections stay.
+    libcurl().easy_reset(easy.get());  // The connections stay.
     std::lock_guard guard(mutex);
     idle.push_back(std::move(easy));
   }
 };
 
 HttpClient::HttpClient(HttpOptions options, std::stop_token stop) {
-  start_curl();
+  libcurl();
   pool_ = std::make_unique<Pool>();
   trust_environment(options);
   pool_->options = std::move(options);
@@ -299,9 +294,9 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
   set(raw, CURLOPT_XFERINFOFUNCTION, &look_at_stop);
   set(raw, CURLOPT_XFERINFODATA, &exchange);
 
-  CURLcode code = curl_easy_perform(raw);
+  CURLcode code = libcurl().easy_perform(raw);
   long status = 0;
-  curl_easy_getinfo(raw, CURLINFO_RESPONSE_CODE, &status);
+  libcurl().easy_getinfo(raw, CURLINFO_RESPONSE_CODE, &status);
   pool_->give_back(std::move(easy));
   if (code == CURLE_ABORTED_BY_CALLBACK) throw Interrupted();
   if (exchange.out_of_memory) throw std::bad_alloc();
@@ -318,7 +313,7 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
 }
 
 std::optional<std::chrono::system_clock::time_point> parse_http_date(std::string_view text) {
-  time_t time = curl_getdate(std::string(text).c_str(), nullptr);
+  time_t time = libcurl().getdate(std::string(text).c_str(), nullptr);
   if (time == -1) return std::nullopt;
   return std::chrono::system_clock::from_time_t(time);
 }
