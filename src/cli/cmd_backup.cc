@@ -31,10 +31,8 @@ struct Arguments {
 const Choices<VerifyLevel> kLevels = {
     {"blocks", VerifyLevel::blocks}, {"open", VerifyLevel::open}, {"full", VerifyLevel::full}};
 
-const Choices<Compression> kCompressions = {{"off", Compression::off},
-                                            {"fast", Compression::fast},
-                                            {"default", Compression::normal},
-                                            {"max", Compression::max}};
+const Choices<Compression> kCompressions = {
+    {"off", Compression::off}, {"default", Compression::normal}, {"max", Compression::max}};
 
 void print_summary(const BackupResult& result) {
   const SnapshotDetails& details = result.details;
@@ -129,7 +127,7 @@ Run declare_backup(CLI::App& app, const Invocation& invocation) {
   app.add_option("--tag", backup.tags, "A tag for the snapshot; may be repeated")
       ->allow_extra_args(false);
   app.add_option("--name", arguments->name, "What to call this database in place of its path");
-  app.add_option("--compression", arguments->compression, "off, fast, default or max")
+  app.add_option("--compression", arguments->compression, "off, default (zstd -1) or max (zstd 9)")
       ->type_name("LEVEL");
   app.add_option("--verify", arguments->verify,
                  "blocks: every checksum (default); open: also give the snapshot back to a scratch "

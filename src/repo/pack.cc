@@ -26,10 +26,8 @@ int level_of(Compression compression) {
   switch (compression) {
     case Compression::off:
       break;
-    case Compression::fast:
-      return -1;
     case Compression::normal:
-      return 1;
+      return -1;
     case Compression::max:
       return 9;
   }

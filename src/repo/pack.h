@@ -16,7 +16,7 @@ inline constexpr std::size_t kPackChunksMost = 1 << 17;
 inline constexpr std::uint64_t kPackBytesMost = 64 << 20;  // none is larger
 inline constexpr std::uint64_t kChunkBytesMost = 1 << 20;
 
-enum class Compression { off, fast, normal, max };  // zstd -1, 1, 9
+enum class Compression { off, normal, max };  // zstd -1, 9
 
 // What a pack of so many chunks has besides them and their tags.
 inline constexpr std::uint64_t pack_overhead(std::uint64_t chunks) {

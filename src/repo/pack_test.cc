@@ -88,7 +88,7 @@ INSTANTIATE_TEST_SUITE_P(, Pack, testing::Bool(),
 
 TEST(CompressChunk, StoresWhatShrinksAsAFrameOfItsSize) {
   Namer namer(test::a_secret());
-  for (Compression compression : {Compression::fast, Compression::normal, Compression::max}) {
+  for (Compression compression : {Compression::normal, Compression::max}) {
     for (std::size_t size : {100u, 12'288u, 262'144u - 8, 1u << 20}) {
       Bytes chunk = words(size);
       Bytes stored = compressed(chunk, compression);
@@ -103,7 +103,7 @@ TEST(CompressChunk, StoresWhatShrinksAsAFrameOfItsSize) {
 
 TEST(CompressChunk, StoresWhatSavesLessThanASixteenthAsItIs) {
   std::mt19937_64 random(2);
-  for (Compression compression : {Compression::fast, Compression::normal, Compression::max}) {
+  for (Compression compression : {Compression::normal, Compression::max}) {
     Bytes chunk = test::random_bytes(random, 64'000);
     EXPECT_EQ(compressed(chunk, compression), chunk);
     std::fill(chunk.begin(), chunk.begin() + 64'000 / 20, std::uint8_t{0});
