@@ -200,12 +200,13 @@ class Backup {
   // damaged. What did not change is not stored again, so a snapshot that is compared to one that
   // lacks something lacks it too.
   bool parent_is_whole(const Index& index, const ChunkReader& reader) const {
-    Store& store = repository_.store();
-    std::set<std::string> missing = missing_packs(store, index);
-    std::set<std::string> damaged = list_damage_notes(store);
+    PackListing packs = list_packs(repository_.store(), index);
+    std::set<std::string> damaged = list_damage_notes(repository_.store());
     std::set<std::string> bad = damaged;
-    bad.insert(missing.begin(), missing.end());
-    Liveness needed(index, std::move(missing), std::move(damaged));
+    bad.insert(packs.missing.begin(), packs.missing.end());
+    // Where an index is lost, its packs are in none.
+    if (bad.empty() && packs.unlisted.empty()) return true;
+    Liveness needed(index, std::move(packs.missing), std::move(damaged));
     try {
       reach(parent_->snapshot, reader, needed, options_.stop);
       needed.finish();

@@ -58,7 +58,7 @@ std::set<std::string> damaged_snapshots(const Repository& repository,
   Store& store = repository.store();
   std::set<std::string> bad = list_damage_notes(store);
   Index index(store, repository.sealer());
-  bad.merge(missing_packs(store, index));
+  bad.merge(list_packs(store, index).missing);
   std::unordered_set<ChunkId> lost = chunks_only_in(bad, index);
   std::set<std::string> ids;
   if (lost.empty()) return ids;

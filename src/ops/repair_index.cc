@@ -4,8 +4,10 @@
 #include <map>
 
 #include "base/error.h"
+#include "repo/damage.h"
 #include "repo/hex.h"
 #include "repo/index.h"
+#include "repo/mark.h"
 #include "repo/session.h"
 
 namespace duckback {
@@ -63,6 +65,20 @@ std::map<std::string, OldEntries> read_old_entries(const Repository& repository,
   return entries;
 }
 
+// What the index lists and is not there is in no index from now on: the notes keep it in mind for
+// backups.
+void note_missing(const Repository& repository,
+                  const std::vector<std::pair<std::string, std::uint64_t>>& packs) {
+  std::set<std::string> known = list_marks(repository.store()).packs();
+  for (const auto& [id, bytes] : packs) known.insert(id);
+  Index index(repository.store(), repository.sealer(), {}, [](const std::string&, const Error&) {});
+  for (const auto& file : index.files()) {
+    for (const PackInfo& pack : file->packs()) {
+      if (known.insert(pack.id).second) put_damage_note(repository, pack.id);
+    }
+  }
+}
+
 }  // namespace
 
 RepairReport repair_index(const Repository& repository, const RepairOptions& options) {
@@ -99,6 +115,7 @@ RepairReport repair_index(const Repository& repository, const RepairOptions& opt
     if (builder.entries() >= kIndexEntriesMost / 2) put({});
     if (options.progress) options.progress(report.packs, packs.size());
   }
+  if (!options.dry_run) note_missing(repository, packs);
   // Most of such a pack may be good: only its directory says no more what is in it.
   std::map<std::string, OldEntries> entries = read_old_entries(repository, ids_of(unreadable));
   for (const auto& [id, why] : unreadable) {

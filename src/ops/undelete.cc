@@ -12,7 +12,8 @@ namespace {
 void check_whole(const Repository& repository, const SnapshotName& name) {
   Store& store = repository.store();
   Snapshot snapshot = read_snapshot(store, repository.sealer(), name);
-  Index index(store, repository.sealer(), missing_packs(store, Index(store, repository.sealer())));
+  Index index(store, repository.sealer(),
+              list_packs(store, Index(store, repository.sealer())).missing);
   ChunkReader reader(store, repository.sealer(), repository.namer(), index);
   std::set<ChunkId> nodes;
   auto need = [&](const ChunkId& id) {

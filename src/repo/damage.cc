@@ -42,15 +42,16 @@ void remove_damage_note(Store& store, const std::string& pack_id) {
   store.remove(note_key(pack_id));
 }
 
-std::set<std::string> missing_packs(Store& store, const Index& index) {
-  std::set<std::string> missing;
+PackListing list_packs(Store& store, const Index& index) {
+  PackListing packs;
   for (const auto& file : index.files()) {
-    for (const PackInfo& pack : file->packs()) missing.insert(pack.id);
+    for (const PackInfo& pack : file->packs()) packs.missing.insert(pack.id);
   }
   store.list("packs/", [&](const ObjectInfo& object) {
-    if (std::optional<std::string> id = pack_id_of(object.key)) missing.erase(*id);
+    std::optional<std::string> id = pack_id_of(object.key);
+    if (id && packs.missing.erase(*id) == 0) packs.unlisted.insert(*id);
   });
-  return missing;
+  return packs;
 }
 
 std::unordered_set<ChunkId> chunks_only_in(const std::set<std::string>& bad, const Index& index) {

@@ -14,8 +14,12 @@ std::set<std::string> list_damage_notes(Store& store);
 void put_damage_note(const Repository& repository, const std::string& pack_id);
 void remove_damage_note(Store& store, const std::string& pack_id);
 
-// Packs that the index lists and that are not there; one that was removed since is among them.
-std::set<std::string> missing_packs(Store& store, const Index& index);
+// What the index lists, beside what is there.
+struct PackListing {
+  std::set<std::string> missing;   // listed and not there; one that was removed since is among them
+  std::set<std::string> unlisted;  // there, and in no index
+};
+PackListing list_packs(Store& store, const Index& index);
 
 // Chunks that the index finds in the packs `bad` only. Nothing is read if there are none of these;
 // else the whole index, twice. Memory: 64 bytes a chunk in a bad pack.
