@@ -37,7 +37,7 @@ RepairReport repair_index(const Repository& repository, const RepairOptions& opt
   std::vector<std::pair<std::string, std::uint64_t>> packs = list_packs(store);
   RepairReport report;
   report.superseded = old.size();
-  if (options.step) options.step(fmt::format("reading the directories of {} packs", packs.size()));
+  if (options.step) options.step("reading the directories of " + count_of(packs.size(), "pack"));
   IndexBuilder builder;
   auto put = [&](const std::set<std::string>& superseded) {
     if (options.dry_run) {
