@@ -57,6 +57,12 @@ std::string format_bytes(std::uint64_t bytes) {
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, units[unit]);
 }
 
+std::string count_of(std::uint64_t count, std::string_view noun) {
+  std::string digits = fmt::format("{}", count);
+  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, 1, ',');
+  return fmt::format("{} {}{}", digits, noun, count == 1 ? "" : "s");
+}
+
 std::string format_duration(std::chrono::nanoseconds time) {
   double seconds = static_cast<double>(time.count()) / 1e9;
   if (seconds < 0.9995) return fmt::format("{:.0f} ms", seconds * 1e3);

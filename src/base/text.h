@@ -15,6 +15,8 @@ std::size_t utf8_bytes(std::string_view text);
 // files and tables may hold anything, and a terminal would obey it.
 std::string printable(std::string_view text);
 
+// "1 block", "1,234 blocks".
+std::string count_of(std::uint64_t count, std::string_view noun);
 // "1.5 GiB", "300 B".
 std::string format_bytes(std::uint64_t bytes);
 // "2.1 s", "45 ms", "3 min 20 s".

@@ -20,6 +20,12 @@ TEST(Text, SizesHaveOneDecimalAboveAKibibyte) {
   EXPECT_EQ(format_bytes(~std::uint64_t{0}), "16.0 EiB");
 }
 
+TEST(Text, OneIsNoPlural) {
+  EXPECT_EQ(count_of(0, "block"), "0 blocks");
+  EXPECT_EQ(count_of(1, "block"), "1 block");
+  EXPECT_EQ(count_of(1234567, "block"), "1,234,567 blocks");
+}
+
 TEST(Text, WhatATerminalWouldObeyIsWrittenOut) {
   EXPECT_EQ(printable("a b\\ü🦆"), "a b\\ü🦆");
   EXPECT_EQ(printable("new\nline\t\x1b[31m\x7f"), "new\\nline\\x09\\x1b[31m\\x7f");

@@ -52,6 +52,7 @@ class Capture {
   std::optional<Image> try_cold();
   std::optional<Image> try_live();
   std::optional<Target> choose_target();
+  Target choose_cold_target(LiveWal& checkpoint_wal, std::vector<std::string>& warnings);
   void look_for_young_blocks();
   void await_change();
   void check_foreign_wal();
@@ -73,7 +74,7 @@ class Capture {
   Clock::time_point deadline_;
   std::optional<LiveDatabase> database_;
   std::optional<CaptureState> state_;
-  std::string unreadable_headers_;
+  std::string unreadable_state_;
   std::optional<std::string> not_certifiable_;
   std::vector<std::string> warnings_;
   std::uint64_t first_iteration_ = 0;
@@ -92,12 +93,12 @@ void Capture::open() {
   state_.reset();
   database_.emplace(path_, options_.key);
   state_.emplace(CaptureState{*database_, sink_, options_, deadline_, Bitmap(), 0, 0});
-  unreadable_headers_.clear();
+  unreadable_state_.clear();
   try {
     if (!database_->opaque()) database_->slots();
   } catch (const Error& error) {
     if (error.code() != Errc::corrupt || !may_take_whole()) throw;
-    unreadable_headers_ = error.what();
+    unreadable_state_ = error.what();
     return;
   }
   not_certifiable_ = reason_against_certifying(*database_);
@@ -115,9 +116,9 @@ Image Capture::run() {
   for (;;) {
     if (std::optional<Process> holder = find_lock_holder(database_->file(), LockKind::writing))
       writer_ = holder;
-    if (database_->opaque() || !unreadable_headers_.empty()) {
+    if (database_->opaque() || !unreadable_state_.empty()) {
       Image image = start_image();
-      image.unreadable = unreadable_headers_;
+      image.unreadable = unreadable_state_;
       std::optional<Grade> grade = capture_opaque(*state_, image);
       if (!grade) throw_busy();
       image.grade = *grade;
@@ -130,6 +131,15 @@ Image Capture::run() {
     if (!in_time()) throw_busy();
     state_->check_stop();
     await_change();
+  }
+}
+
+Target Capture::choose_cold_target(LiveWal& checkpoint_wal, std::vector<std::string>& warnings) {
+  try {
+    return cold_target(*database_, checkpoint_wal, options_.allow_damaged, warnings);
+  } catch (const Error& error) {
+    if (error.code() != Errc::corrupt || !may_take_whole()) throw;
+    return whole_wal_target(*database_, checkpoint_wal, error.what());
   }
 }
 
@@ -155,7 +165,7 @@ std::optional<Image> Capture::try_cold() {
                          database_->cipher());
   std::optional<Round> round;
   try {
-    Target target = cold_target(*database_, checkpoint_wal, options_.allow_damaged, warnings);
+    Target target = choose_cold_target(checkpoint_wal, warnings);
     state_->whole_file = may_take_whole();
     round.emplace(*state_, std::move(target));
     if (!round->complete() && !options_.allow_damaged) {
@@ -182,7 +192,14 @@ std::optional<Image> Capture::try_live() {
     if (stat_path(path_) || !in_time()) open();
     return std::nullopt;
   }
-  std::optional<Target> target = choose_target();
+  std::optional<Target> target;
+  try {
+    target = choose_target();
+  } catch (const Error& error) {
+    if (error.code() != Errc::corrupt || !may_take_whole()) throw;
+    if (++unreadable_ > kUnreadableTries) unreadable_state_ = error.what();
+    return std::nullopt;
+  }
   if (!target) return std::nullopt;
   if (!database_->main_header_stands()) {
     // DuckDB upgrades a file from storage 64 in place.
@@ -308,7 +325,8 @@ Image Capture::finish(const Round& round, Grade grade) {
   const Target& target = round.target();
   Image image = start_image();
   image.grade = grade == Grade::certified && not_certifiable_ ? Grade::quiet : grade;
-  image.file_bytes = block_offset(round.image_end(), target.header().block_bytes);
+  image.file_bytes =
+      block_offset(round.image_end(), target.header().block_bytes) + round.tail_bytes();
   image.wal_bytes = target.wal_bytes();
   image.wal_commits = target.wal_commits;
   image.header = target.header();
@@ -317,7 +335,15 @@ Image Capture::finish(const Round& round, Grade grade) {
   image.damaged = round.damaged();
   image.damaged_blocks = round.damaged_count() + round.map().used_beyond_file;
   image.wal_damaged = target.wal_damaged;
+  image.wal_unreadable = target.wal_unreadable;
   image.unreadable = round.unreadable();
+  if (std::uint64_t beyond = round.map().used_beyond_file; beyond > 0) {
+    image.warnings.push_back(fmt::format(
+        "the file is truncated: its header counts {} of {}, and {} of those in use {} "
+        "behind its end ({} bytes)",
+        count_of(target.header().block_count, "block"), format_bytes(target.header().block_bytes),
+        beyond, beyond == 1 ? "is" : "are", image.source.bytes));
+  }
   if (image.grade == Grade::cold && target.wal_commits > 0 && !target.wal_identifier) {
     image.warnings.push_back(
         "that the WAL beside the database belongs to it cannot be proven: files of this storage "
@@ -346,11 +372,12 @@ Image Capture::finish(const Round& round, Grade grade) {
 void Capture::throw_busy() const {
   std::string who =
       writer_ ? fmt::format("it is held by {}", to_text(*writer_)) : "no lock on it was seen";
-  std::string what = fmt::format("{} rounds, {} checkpoints seen", rounds_before_ + state_->rounds,
-                                 state_->checkpoints_seen + checkpoints_waited_);
+  std::string what =
+      fmt::format("{}, {} seen", count_of(rounds_before_ + state_->rounds, "round"),
+                  count_of(state_->checkpoints_seen + checkpoints_waited_, "checkpoint"));
   if (options_.require_certified)
     what += ", and --require-certified refuses one that is only quiet";
-  if (replaced_ > 0) what += fmt::format(", the file was replaced {} times", replaced_);
+  if (replaced_ > 0) what += fmt::format(", the file was replaced {}", count_of(replaced_, "time"));
   throw Error(
       Errc::busy,
       "no consistent image of {} within {} ({}; {}). Try again with a longer "
@@ -378,14 +405,14 @@ void Capture::throw_damaged(const std::vector<DamagedBlock>& blocks, std::uint64
 }
 
 void Capture::throw_truncated(const BlockMap& map, const DatabaseHeader& header) const {
-  throw Error(Errc::corrupt,
-              "{} is truncated: its header counts {} blocks of {}, and {} of those in use are "
-              "behind the end of the "
-              "file ({} bytes), possibly where nothing refers to them. Your older copies are the "
-              "way back; to keep "
-              "a copy of what is there, use `duckback copy --allow-damaged`",
-              path_.string(), header.block_count, format_bytes(header.block_bytes),
-              map.used_beyond_file, database_->file().stat().bytes);
+  throw Error(
+      Errc::corrupt,
+      "{} is truncated: its header counts {} of {}, and {} of those in use {} behind the end of "
+      "the file ({} bytes), possibly where nothing refers to them. Your older copies are the "
+      "way back; to keep a copy of what is there, use `duckback copy --allow-damaged`",
+      path_.string(), count_of(header.block_count, "block"), format_bytes(header.block_bytes),
+      map.used_beyond_file, map.used_beyond_file == 1 ? "is" : "are",
+      database_->file().stat().bytes);
 }
 
 }  // namespace

@@ -71,7 +71,8 @@ struct CaptureOptions {
   bool verify_blocks = true;
   bool allow_damaged = false;
   // Where headers or free list are damaged, so that nobody knows which blocks are in use, take all
-  // of the file (Image::unreadable) in place of Errc::corrupt. Goes with allow_damaged.
+  // of the file (Image::unreadable) in place of Errc::corrupt; and all of a WAL that cannot be read
+  // or is not this database's (Image::wal_unreadable). Goes with allow_damaged.
   bool whole_if_unreadable = false;
   // The database's ENCRYPTION_KEY, if there is one and it is at hand.
   std::optional<std::string> key;
@@ -102,7 +103,8 @@ struct Image {
   std::uint64_t free_blocks = 0;
   std::vector<DamagedBlock> damaged;  // at most kDamagedMost are listed
   std::uint64_t damaged_blocks = 0;
-  bool wal_damaged = false;  // the image ends before a damaged entry of the WAL
+  bool wal_damaged = false;    // the image ends before a damaged entry of the WAL, or:
+  std::string wal_unreadable;  // why the WAL is taken as it is, "" where it can be read
   // What cannot be read and would say which blocks are in use: the image holds all of them. ""
   // else.
   std::string unreadable;

@@ -577,6 +577,22 @@ TEST(Capture, ADamagedWalIsNamedWithItsOffset) {
   EXPECT_THAT(image.warnings.at(0), HasSubstr("the copy ends there"));
 }
 
+// DuckDB keeps it open and goes on.
+TEST(Capture, AGarbageWalOfAnOpenDatabaseIsTakenWholeWhereThatIsAllowed) {
+  Scene scene;
+  Bytes garbage(300, 0xa7);
+  scene.folder().put("app.duckdb.wal", garbage);
+  scene.open();
+  MemorySink sink;
+  error_of(Errc::corrupt, [&] { capture(scene.path(), sink, within(10s)); });
+  CaptureOptions options = within(10s);
+  options.allow_damaged = options.whole_if_unreadable = true;
+  Image image = capture(scene.path(), sink, options);
+  EXPECT_EQ(image.grade, Grade::quiet);
+  EXPECT_EQ(sink.wal, garbage);
+  EXPECT_THAT(image.wal_unreadable, HasSubstr("the WAL's first entry"));
+}
+
 TEST(Capture, AWalBesideTheLinkAndAnotherBesideTheFileIsRefused) {
   Scene scene;
   fs::path link = scene.folder() / "link.duckdb";

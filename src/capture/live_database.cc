@@ -181,7 +181,7 @@ Slots LiveDatabase::slots() const {
 Stillness LiveDatabase::stillness() {
   look_for_wal();
   Stillness now;
-  std::array<std::uint8_t, 2 * kSlotBytes> both;
+  std::array<std::uint8_t, 2 * kSlotBytes> both{};  // the file may end before
   file_.read_at(kSlotBytes, both);
   std::memcpy(now.slots[0].data(), both.data(), kSlotBytes);
   std::memcpy(now.slots[1].data(), both.data() + kSlotBytes, kSlotBytes);

@@ -63,6 +63,28 @@ bool nobody_writes(const LiveDatabase& database) {
   return openers.writers.empty() && openers.all_seen;
 }
 
+// What the image takes of the WAL. Empty while its last entry may be a marker: wait for what comes.
+std::optional<Target> choose_wal(CaptureState& state, bool cold) {
+  LiveDatabase& database = state.database;
+  Target target;
+  if (!database.follow_wal()) return target;
+  try {
+    if (!database.wal().scan().header) return target;
+  } catch (const Error& error) {
+    if (error.code() != Errc::corrupt || !state.options.whole_if_unreadable) throw;
+    take_whole_wal(target, database.wal(), error.what());
+    return target;
+  }
+  const WalContent& wal = database.wal().content();
+  // At rest DuckDB itself can tell whether it is one.
+  if (wal.marker && !cold) return std::nullopt;
+  std::uint64_t end = wal.marker ? wal.marker->range.end : wal.committed_end;
+  if (end > wal.header->bytes) target.wal.push_back({database.wal().file(), {0, end}});
+  target.wal_commits = wal.commits + (wal.marker ? 1 : 0);
+  target.wal_damaged = wal.bad_entry;
+  return target;
+}
+
 }  // namespace
 
 std::optional<Grade> capture_opaque(CaptureState& state, Image& image) {
@@ -91,21 +113,12 @@ std::optional<Grade> capture_opaque(CaptureState& state, Image& image) {
       continue;
     }
 
-    Target target;
-    if (database.follow_wal() && database.wal().scan().header) {
-      const WalContent& wal = database.wal().content();
-      // A last entry as long as a marker may be one: wait for what comes. At rest DuckDB itself can
-      // tell.
-      if (wal.marker && !cold) {
-        std::this_thread::sleep_for(1ms);
-        continue;
-      }
-      std::uint64_t end = wal.marker ? wal.marker->range.end : wal.committed_end;
-      if (end > wal.header->bytes) target.wal.push_back({database.wal().file(), {0, end}});
-      target.wal_commits = wal.commits + (wal.marker ? 1 : 0);
-      image.wal_damaged = wal.bad_entry;
+    std::optional<Target> target = choose_wal(state, cold);
+    if (!target) {
+      std::this_thread::sleep_for(1ms);
+      continue;
     }
-    Digest wal_digest = read_wal(target, &state.sink);
+    Digest wal_digest = read_wal(*target, &state.sink);
 
     std::copy(database.main().raw.begin(), database.main().raw.end(), image.head.begin());
     for (std::size_t i = 0; i < 2; ++i) {
@@ -122,9 +135,11 @@ std::optional<Grade> capture_opaque(CaptureState& state, Image& image) {
       settled = read_pieces(state, image.file_bytes, digests) == 0;
       if (!settled && Clock::now() > state.deadline) return std::nullopt;
     }
-    if (!settled || read_wal(target, nullptr) != wal_digest || !database.in_place()) continue;
-    image.wal_bytes = target.wal_bytes();
-    image.wal_commits = target.wal_commits;
+    if (!settled || read_wal(*target, nullptr) != wal_digest || !database.in_place()) continue;
+    image.wal_bytes = target->wal_bytes();
+    image.wal_commits = target->wal_commits;
+    image.wal_damaged = target->wal_damaged;
+    image.wal_unreadable = target->wal_unreadable;
     if (cold && database.stillness() == before && nobody_writes(database)) return Grade::cold;
 
     // Rest: a checkpoint that was under way would show by now.
@@ -141,7 +156,7 @@ std::optional<Grade> capture_opaque(CaptureState& state, Image& image) {
       rests = now.slots == still.slots && now.database == still.database;
       still.wal = now.wal;
     }
-    if (rests && read_wal(target, nullptr) == wal_digest) return Grade::quiet;
+    if (rests && read_wal(*target, nullptr) == wal_digest) return Grade::quiet;
   }
   return std::nullopt;
 }

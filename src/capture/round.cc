@@ -108,7 +108,8 @@ void Round::begin() {
   }
   std::uint64_t block_bytes = target_.header().block_bytes;
   state_.drain();
-  state_.sink.begin(block_offset(image_end_, block_bytes), block_bytes, head);
+  if (!live_ && state_.whole_file) measure_tail();
+  state_.sink.begin(block_offset(image_end_, block_bytes) + tail_bytes_, block_bytes, head);
 }
 
 Round::End Round::run_live() {
@@ -151,6 +152,7 @@ Round::End Round::run_cold() {
   }
   if (target_.with_free_area) read_free_area();
   read_cold();
+  if (tail_bytes_ > 0) read_tail();
   state_.drain();
   return End::cold;
 }
@@ -185,6 +187,22 @@ void Round::read_cold_runs() {
     blocks_done_ += run->count;
     report();
   }
+}
+
+// Where the file may be cut off, what is left of its last block is kept too.
+void Round::measure_tail() {
+  if (complete() && unreadable_.empty()) return;
+  std::uint64_t file_bytes = database_.file().size();
+  if (file_bytes <= kBlockStart) return;
+  tail_bytes_ = (file_bytes - kBlockStart) % target_.header().block_bytes;
+  if (tail_bytes_ > 0) image_end_ = blocks_in(file_bytes);
+}
+
+void Round::read_tail() {
+  Bytes tail(tail_bytes_);
+  std::uint64_t offset = block_offset(image_end_, target_.header().block_bytes);
+  tail.resize(database_.file().read_at(offset, tail));
+  state_.write_blocks(offset, std::move(tail));
 }
 
 // Takes it from those pending. None if all are taken, or if there are too many suspects.

@@ -85,6 +85,8 @@ class Round {
   // Why every block of the file is taken; "" if the free list says which are in use.
   const std::string& unreadable() const { return unreadable_; }
   std::uint64_t image_end() const { return image_end_; }
+  // Of a file that is cut off inside a block: what is left of that block, behind image_end().
+  std::uint64_t tail_bytes() const { return tail_bytes_; }
   std::uint64_t blocks() const { return blocks_; }
   const std::vector<DamagedBlock>& damaged() const { return damaged_; }
   std::uint64_t damaged_count() const { return damaged_count_; }
@@ -111,6 +113,8 @@ class Round {
   bool read_run(std::uint64_t first, std::uint64_t count);
   void read_cold();
   void read_cold_runs();
+  void measure_tail();
+  void read_tail();
   std::optional<ColdRun> next_cold_run();
   bool poll();
   bool observe(const Slots& now);
@@ -139,6 +143,7 @@ class Round {
   bool gap_read_ = false;  // the gap's blocks have been read
   bool sealed_ = false;    // and a clean point of the target's generation followed
   std::uint64_t image_end_ = 0;
+  std::uint64_t tail_bytes_ = 0;
   std::uint64_t blocks_ = 0;
   std::vector<DamagedBlock> damaged_;
   std::uint64_t damaged_count_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace duckback {
 namespace {
@@ -26,9 +27,10 @@ bool all_zero(const DatabaseId& identifier) {
 void check_entries(const WalContent& content, const fs::path& path, bool allow_damaged,
                    std::vector<std::string>& warnings) {
   if (!content.bad_entry) return;
-  std::string what = fmt::format(
-      "{}: the entry at offset {} does not match its checksum; {} transactions before it are whole",
-      path.string(), content.scanned_end, content.commits);
+  std::string what =
+      fmt::format("{}: the entry at offset {} does not match its checksum; {} before it {} whole",
+                  path.string(), content.scanned_end, count_of(content.commits, "transaction"),
+                  content.commits == 1 ? "is" : "are");
   if (!allow_damaged) {
     throw Error(Errc::corrupt,
                 "{}. DuckDB refuses this WAL. To keep a copy up to the last whole transaction, use "
@@ -62,6 +64,14 @@ void add_wal(Target& target, const LiveWal& wal, std::uint64_t end, std::uint64_
   target.wal_commits += commits;
   if (!target.wal_identifier) target.wal_identifier = content.header->identifier;
   if (content.has_row_groups && end > content.end_before_row_groups) target.with_free_area = true;
+}
+
+void take_whole_wal(Target& target, const LiveWal& wal, const std::string& reason) {
+  target.wal = {{wal.file(), {0, wal.file()->size()}}};
+  target.wal_commits = 0;
+  target.wal_damaged = true;
+  target.wal_unreadable = reason;
+  target.with_free_area = true;
 }
 
 Digest read_wal(const Target& target, ImageSink* sink) {
@@ -148,6 +158,24 @@ Target cold_target(LiveDatabase& database, LiveWal& checkpoint_wal, bool allow_d
       target.wal_identifier = content.header->identifier;
     }
     add_checkpoint_wal(header.iteration + 1);
+  }
+  return target;
+}
+
+Target whole_wal_target(LiveDatabase& database, LiveWal& checkpoint_wal,
+                        const std::string& reason) {
+  Target target;
+  target.slots = database.slots();
+  bool has_wal = database.follow_wal();
+  bool has_checkpoint_wal = checkpoint_wal.follow();
+  if (has_wal && has_checkpoint_wal) {
+    throw Error(Errc::corrupt,
+                "{}; and {} was left by an interrupted checkpoint: which commits of the two count "
+                "cannot be told. Keep all these files",
+                reason, database.siblings().wal_checkpoint.string());
+  }
+  if (has_wal || has_checkpoint_wal) {
+    take_whole_wal(target, has_wal ? database.wal() : checkpoint_wal, reason);
   }
   return target;
 }

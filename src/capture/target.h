@@ -22,6 +22,7 @@ struct Target {
   std::optional<DatabaseId> wal_identifier;
   // Its WAL ends before the real one, at an entry that is damaged.
   bool wal_damaged = false;
+  std::string wal_unreadable;  // as of Image
   // The WAL refers to blocks that the header calls free.
   bool with_free_area = false;
 
@@ -44,6 +45,13 @@ Digest read_wal(const Target& target, ImageSink* sink);
 // instead.
 Target cold_target(LiveDatabase& database, LiveWal& checkpoint_wal, bool allow_damaged,
                    std::vector<std::string>& warnings);
+
+// The same of a database whose WAL makes cold_target() throw `reason`: all of that WAL, whatever it
+// says. Throws Errc::corrupt if there are two, for the image has one.
+Target whole_wal_target(LiveDatabase& database, LiveWal& checkpoint_wal, const std::string& reason);
+
+// Makes the WAL of `target` all of this one.
+void take_whole_wal(Target& target, const LiveWal& wal, const std::string& reason);
 
 // Throws Errc::corrupt if the WAL names another database. An all-zero identifier is that of a
 // database upgraded from storage 64, whose header may hold garbage instead: the image's header is

@@ -8,7 +8,9 @@
 #include "cli/render.h"
 #include "cli/repo_option.h"
 #include "cli/snapshot_json.h"
+#include "cli/timeout_option.h"
 #include "ops/backup.h"
+#include "ops/find_snapshot.h"
 
 namespace duckback {
 namespace {
@@ -20,12 +22,11 @@ struct Arguments {
   std::vector<std::string> sources;
   BackupOptions backup;
   KeyOption key;
-  std::string name;
   std::string compression = "default";
   std::string verify = "blocks";
   std::string library;
   std::string scratch;
-  double timeout_seconds = 120;
+  TimeoutOption timeout;
 };
 
 const Choices<VerifyLevel> kLevels = {
@@ -62,10 +63,9 @@ int run_one(const Repository& repository, const Arguments& arguments, const std:
   options.verify = choose("--verify", kLevels, arguments.verify);
   options.library = arguments.library;
   options.scratch = arguments.scratch;
-  if (!arguments.name.empty()) options.name = arguments.name;
+  if (options.name && options.name->empty()) throw Error(Errc::invalid, "--name: it is empty");
   options.key = arguments.key.read();
-  options.timeout =
-      std::chrono::milliseconds(static_cast<std::int64_t>(arguments.timeout_seconds * 1000));
+  options.timeout = arguments.timeout.read();
   options.stop = invocation.stop;
   ProgressLine progress(!invocation.quiet && !invocation.json);
   options.step = [&](const std::string& what) { progress.say(what); };
@@ -95,9 +95,10 @@ int run_one(const Repository& repository, const Arguments& arguments, const std:
 
 // One database that cannot be backed up holds up no other.
 int run(const Arguments& arguments, const Invocation& invocation) {
-  if (arguments.sources.size() > 1 && !arguments.name.empty()) {
+  if (arguments.sources.size() > 1 && arguments.backup.name) {
     throw Error(Errc::invalid, "--name goes with one database");
   }
+  for (const std::string& tag : arguments.backup.tags) check_new_tag(tag);
   Repository repository = arguments.repo.open_or_make(invocation);
   if (arguments.sources.size() == 1) {
     return run_one(repository, arguments, arguments.sources.front(), invocation);
@@ -126,7 +127,7 @@ Run declare_backup(CLI::App& app, const Invocation& invocation) {
   arguments->repo.declare(app);
   app.add_option("--tag", backup.tags, "A tag for the snapshot; may be repeated")
       ->allow_extra_args(false);
-  app.add_option("--name", arguments->name, "What to call this database in place of its path");
+  app.add_option("--name", backup.name, "What to call this database in place of its path");
   app.add_option("--compression", arguments->compression, "off, default (zstd -1) or max (zstd 9)")
       ->type_name("LEVEL");
   app.add_option("--verify", arguments->verify,
@@ -140,9 +141,7 @@ Run declare_backup(CLI::App& app, const Invocation& invocation) {
   arguments->key.declare(app);
   app.add_flag("--require-certified", backup.require_certified,
                "Refuse an image that only a quiet period proves");
-  app.add_option("--timeout", arguments->timeout_seconds,
-                 "Seconds to try for a consistent image (default 120)")
-      ->check(CLI::Range(0.0, 1e7).description("SECONDS"));
+  arguments->timeout.declare(app);
   return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 

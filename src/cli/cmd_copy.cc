@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/key_option.h"
 #include "cli/render.h"
+#include "cli/timeout_option.h"
 #include "ops/copy.h"
 
 namespace duckback {
@@ -27,9 +28,8 @@ struct Arguments {
   std::string verify = "blocks";
   KeyOption key;
   bool no_clobber = false;
-  std::string name;
   std::string library;
-  double timeout_seconds = 120;
+  TimeoutOption timeout;
 };
 
 double seconds(std::chrono::nanoseconds time) {
@@ -128,9 +128,8 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   options.verify = choose("--verify", kLevels, arguments.verify);
   options.clobber = !arguments.no_clobber;
   options.key = arguments.key.read();
-  if (!arguments.name.empty()) options.name = arguments.name;
-  options.timeout =
-      std::chrono::milliseconds(static_cast<std::int64_t>(arguments.timeout_seconds * 1000));
+  if (options.name && options.name->empty()) throw Error(Errc::invalid, "--name: it is empty");
+  options.timeout = arguments.timeout.read();
   options.library = arguments.library;
   options.stop = invocation.stop;
   bool logical = options.method != CopyOptions::Method::cp;
@@ -194,11 +193,8 @@ Run declare_copy(CLI::App& app, const Invocation& invocation) {
                "Keep a copy of a damaged database, marked as such (exit status 4)");
   app.add_flag("--require-certified", copy.require_certified,
                "Refuse an image that only a quiet period proves");
-  app.add_option("--name", arguments->name,
-                 "What to call this database in lists, in place of its path");
-  app.add_option("--timeout", arguments->timeout_seconds,
-                 "Seconds to try for a consistent image (default 120)")
-      ->check(CLI::Range(0.0, 1e7).description("SECONDS"));
+  app.add_option("--name", copy.name, "What to call this database in lists, in place of its path");
+  arguments->timeout.declare(app);
   return [arguments, &invocation] { return run(*arguments, invocation); };
 }
 

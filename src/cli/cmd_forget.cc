@@ -104,7 +104,7 @@ void print(const ForgetReport& report, bool dry_run, bool quiet) {
                format_bytes(copy.bytes), copy.path.filename().string(),
                decision.reasons.empty() ? "no rule keeps it" : join(decision.reasons)});
   }
-  table.print();
+  if (!quiet || dry_run) table.print();
   if (quiet) return;
   print_note(fmt::format(
       "{} {} ({}), {} kept{}", fmt::format("{} {}", removed, removed == 1 ? "copy" : "copies"),
@@ -166,6 +166,8 @@ void print(const ForgetSnapshotsReport& report, bool dry_run, bool quiet) {
     databases[identity_of(decision.found.snapshot)].push_back(&decision);
     removed += !decision.keep && decision.error.empty();
   }
+  // With --dry-run what would be done is the result.
+  if (quiet && !dry_run) return;
   for (const auto& [identity, group] : databases) {
     print_result(database_title(group.front()->found.snapshot));
     Table table{
@@ -222,7 +224,7 @@ int forget_by_id(const Arguments& arguments, const Invocation& invocation) {
                     {"time", format_utc_ms(name.time)},
                     {"keep", false},
                     {"removed", !arguments.dry_run}});
-    if (invocation.json) continue;
+    if (invocation.json || (invocation.quiet && !arguments.dry_run)) continue;
     print_result(fmt::format("{} {}", arguments.dry_run ? "would forget" : "forgot", name.id));
   }
   say_how_to_go_on(arguments, invocation);

@@ -69,8 +69,8 @@ int run_tag(const Arguments& arguments, const Invocation& invocation) {
   if (arguments.tags.empty() && action != Action::set) {
     throw Error(Errc::invalid, "name the tags to {}", arguments.action);
   }
-  for (const std::string& tag : arguments.tags) {
-    if (tag.empty()) throw Error(Errc::invalid, "a tag is empty");
+  if (action != Action::remove) {
+    for (const std::string& tag : arguments.tags) check_new_tag(tag);
   }
   return rewrite(arguments, invocation,
                  [&](Snapshot& snapshot) { apply(action, arguments.tags, snapshot.tags); });

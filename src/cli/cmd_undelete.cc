@@ -42,6 +42,7 @@ int show(const Repository& repository, const Invocation& invocation) {
   if (invocation.json) {
     print_json(list);
   } else if (trash.empty()) {
+    if (invocation.quiet) return 0;
     print_note("no snapshot can be brought back: none was forgotten since the last prune");
   } else {
     print_table(table);

@@ -20,19 +20,21 @@ PruneReport run_prune(const Repository& repository, PruneOptions options,
 
 void print(const PruneReport& report, bool dry_run) {
   std::string would = dry_run ? "would be " : "";
-  print_note(fmt::format("{} need {} in {} packs", count_of(report.snapshots, "snapshot"),
-                         format_bytes(report.live_bytes), report.packs));
-  print_note(fmt::format("  {}removed: {} packs ({}), {} forgotten snapshots", would,
-                         report.removed_packs, format_bytes(report.removed_bytes),
-                         report.removed_snapshots));
-  print_note(fmt::format("  {}marked: {} packs ({}), of which {} repacked", would,
-                         report.marked_packs, format_bytes(report.marked_bytes),
+  print_note(fmt::format("{} {} {} in {}", count_of(report.snapshots, "snapshot"),
+                         report.snapshots == 1 ? "needs" : "need", format_bytes(report.live_bytes),
+                         count_of(report.packs, "pack")));
+  print_note(fmt::format("  {}removed: {} ({}), {}", would, count_of(report.removed_packs, "pack"),
+                         format_bytes(report.removed_bytes),
+                         count_of(report.removed_snapshots, "forgotten snapshot")));
+  print_note(fmt::format("  {}marked: {} ({}), of which {} repacked", would,
+                         count_of(report.marked_packs, "pack"), format_bytes(report.marked_bytes),
                          report.repacked_packs));
   if (report.rescued_packs > 0) {
-    print_note(fmt::format("  {} packs came back into use", report.rescued_packs));
+    print_note(fmt::format("  {} came back into use", count_of(report.rescued_packs, "pack")));
   }
   if (report.waiting_packs > 0) {
-    print_note(fmt::format("  {} marked packs wait{}", report.waiting_packs,
+    print_note(fmt::format("  {} {}{}", count_of(report.waiting_packs, "marked pack"),
+                           report.waiting_packs == 1 ? "waits" : "wait",
                            report.waits_for.empty()
                                ? " for their grace time; a later prune removes them"
                                : " for " + report.waits_for));

@@ -94,12 +94,6 @@ void print_table(const Table& table) {
   }
 }
 
-std::string count_of(std::uint64_t count, std::string_view noun) {
-  std::string digits = fmt::format("{}", count);
-  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, 1, ',');
-  return fmt::format("{} {}{}", digits, noun, count == 1 ? "" : "s");
-}
-
 ProgressLine::ProgressLine(bool wanted)
     : enabled_(wanted && ::isatty(STDERR_FILENO) != 0), began_(std::chrono::steady_clock::now()) {}
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "capture/capture.h"
 
 namespace duckback {
@@ -30,9 +31,6 @@ struct Table {
   std::vector<std::vector<std::string>> rows;
 };
 void print_table(const Table& table);
-
-// "1 block", "1,234 blocks".
-std::string count_of(std::uint64_t count, std::string_view noun);
 
 // How far a capture is, with rate and time left, on a terminal only; the line is gone afterwards.
 class ProgressLine {

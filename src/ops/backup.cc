@@ -88,7 +88,7 @@ class Backup {
     parent_ = find_parent();
     std::optional<SourceLook> look = look_at_source(options_.source);
     if (std::uint64_t packs = index_leftovers(repository_, session); packs > 0) {
-      step(fmt::format("going on with {} packs of a backup that was stopped", packs));
+      step(fmt::format("going on with {} of a backup that was stopped", count_of(packs, "pack")));
     }
     Index index(repository_.store(), repository_.sealer(), reliance_.absent());
     ChunkReader reader(repository_.store(), repository_.sealer(), repository_.namer(), index);

@@ -14,6 +14,9 @@
 namespace duckback {
 namespace {
 
+using testing::AllOf;
+using testing::HasSubstr;
+
 using test::back_up;
 using test::give_back;
 using test::keys_of;
@@ -337,15 +340,61 @@ TEST_F(Backup, StoresAnewWhatTheRepositoryLost) {
 
 TEST_F(Backup, ATruncatedDatabaseIsStoredAndMarked) {
   LivingDatabase database;
-  Bytes whole = database.bytes();
   File::open_write(database.path()).truncate(LivingDatabase::offset_of(6) + 5000);
+  Bytes there = database.bytes();
   BackupResult result = back_up(repository, database);
   EXPECT_EQ(result.details.damaged_blocks, 2u);
+  EXPECT_THAT(result.warnings.at(0), HasSubstr("2 of those in use are behind its end"));
   Bytes back = give_back(repository, "latest").file;
-  std::size_t there = LivingDatabase::offset_of(6);
-  ASSERT_GE(back.size(), there);
-  EXPECT_TRUE(std::equal(whole.begin() + 12288, whole.begin() + static_cast<std::ptrdiff_t>(there),
-                         back.begin() + 12288));
+  ASSERT_EQ(back.size(), there.size()) << "with what is left of block 6";
+  EXPECT_TRUE(std::equal(there.begin() + 12288, there.end(), back.begin() + 12288));
+  EXPECT_EQ(back_up(repository, database).snapshot.added_chunks, 0u);
+}
+
+TEST_F(Backup, ADatabaseCutOffBeforeItsFreeListIsKeptToTheLastByte) {
+  for (std::uint64_t bytes : {LivingDatabase::offset_of(1) + 700, LivingDatabase::offset_of(0),
+                              std::uint64_t{12000}, std::uint64_t{4096}}) {
+    LivingDatabase database;
+    File::open_write(database.path()).truncate(bytes);
+    BackupResult result = back_up(repository, database);
+    EXPECT_TRUE(result.details.damaged());
+    Bytes there = database.bytes();
+    Bytes back = give_back(repository, result.snapshot).file;
+    ASSERT_EQ(back.size(), bytes);
+    std::ptrdiff_t behind_slots = bytes > 12288 ? 12288 : 0;
+    if (bytes == 12288) continue;  // the active header stands in both slots
+    EXPECT_TRUE(std::equal(there.begin() + behind_slots, there.end(), back.begin() + behind_slots));
+  }
+}
+
+// DuckDB opens none of them together with the database.
+TEST_F(Backup, AWalThatCannotBeReadIsKeptAsItIsAndMarked) {
+  DatabaseId other{};
+  other[3] = 9;
+  Bytes garbage(300, 0xa7);
+  for (const auto& [wal, reason] :
+       {std::pair(garbage, "the WAL's first entry"),
+        std::pair(WalBuilder(other, 5).commit().bytes(), "belongs to another database"),
+        std::pair(WalBuilder(DatabaseId{}, 3).commit().bytes(), "belongs to checkpoint 3")}) {
+    LivingDatabase database;
+    database.set_wal(wal);
+    database.write();
+    BackupResult result = back_up(repository, database);
+    EXPECT_TRUE(result.details.damaged());
+    EXPECT_THAT(result.details.damage(), AllOf(HasSubstr(reason), HasSubstr("kept as it is")));
+    EXPECT_EQ(result.details.damaged_blocks, 0u);
+    EXPECT_EQ(give_back(repository, result.snapshot), state_of(database));
+  }
+}
+
+TEST_F(Backup, OfTwoWalsOfWhichOneCannotBeReadNoneIsChosen) {
+  LivingDatabase database;
+  database.set_wal(Bytes(300, 0xa7));
+  database.write();
+  database.folder().put("app.duckdb.wal.checkpoint", WalBuilder().commit().bytes());
+  EXPECT_THAT(test::error_of(Errc::corrupt, [&] { back_up(repository, database); }),
+              HasSubstr("Keep all these files"));
+  EXPECT_TRUE(keys_of(*store, "snapshots/").empty());
 }
 
 TEST_F(Backup, AFreedBlockLeavesAHole) {

@@ -191,8 +191,9 @@ class Check {
       }
     }
     if (damaged_sources > 0) {
-      report_.notes.push_back(
-          fmt::format("{} snapshots are of databases that were damaged then", damaged_sources));
+      report_.notes.push_back(fmt::format(
+          "{} of databases that were damaged then",
+          damaged_sources == 1 ? "1 snapshot is" : count_of(damaged_sources, "snapshot") + " are"));
     }
   }
 
@@ -248,7 +249,7 @@ class Check {
     if (chosen.empty()) return;
     std::uint64_t total = 0;
     for (const std::string& id : chosen) total += listed_.at(id).bytes;
-    step(fmt::format("reading {} packs", chosen.size()));
+    step("reading " + count_of(chosen.size(), "pack"));
     std::vector<std::string> good;
     for (const std::string& id : chosen) {
       stop();
@@ -376,7 +377,9 @@ class Check {
         bad_chunks_[chunk.id].insert(pack.id);
       }
     }
-    if (bad > 0) find(key, fmt::format("{} of its {} chunks are damaged", bad, chunks.size()));
+    if (bad > 0)
+      find(key, fmt::format("{} of its {} {} damaged", bad, count_of(chunks.size(), "chunk"),
+                            bad == 1 ? "is" : "are"));
     return bad == 0;
   }
 

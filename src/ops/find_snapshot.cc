@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace duckback {
 namespace {
@@ -156,6 +157,20 @@ FoundSnapshot find_snapshot(const Repository& repository, const std::string& ref
                 "no snapshot fits '{}'; `duckback snapshots` shows what there is", reference);
   }
   return fits[fits.size() - 1 - back];
+}
+
+void check_new_tag(const std::string& tag) {
+  auto refuse = [&](std::string_view why) {
+    throw Error(Errc::invalid, "'{}' is no tag: {}", tag, why);
+  };
+  if (tag.empty()) refuse("it is empty");
+  if (tag == "latest" || tag.starts_with("latest~")) refuse("it names the newest snapshot");
+  if (tag.starts_with("@")) refuse("with an @ begins a time");
+  if (is_id_prefix(tag)) {
+    refuse("it could be the beginning of a snapshot's id; put another letter or a - into it");
+  }
+  if (tag.find(',') != tag.npos) refuse("a comma stands between tags");
+  if (printable(tag) != tag) refuse("it holds a control character, or what is no UTF-8");
 }
 
 }  // namespace duckback

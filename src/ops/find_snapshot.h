@@ -37,4 +37,8 @@ const SnapshotName& find_name(const std::vector<SnapshotName>& names, const std:
 FoundSnapshot find_snapshot(const Repository& repository, const std::string& reference,
                             const std::string& database = {});
 
+// A tag that is given now: throws Errc::invalid for what find_snapshot() would take for something
+// else, and for what a list of tags cannot show. Older snapshots may have such tags all the same.
+void check_new_tag(const std::string& tag);
+
 }  // namespace duckback

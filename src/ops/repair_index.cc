@@ -91,7 +91,7 @@ RepairReport repair_index(const Repository& repository, const RepairOptions& opt
   RepairReport report;
   std::map<std::string, std::string> unreadable;  // why, by id
   report.superseded = old.size();
-  if (options.step) options.step(fmt::format("reading the directories of {} packs", packs.size()));
+  if (options.step) options.step("reading the directories of " + count_of(packs.size(), "pack"));
   IndexBuilder builder;
   auto put = [&](const std::set<std::string>& superseded) {
     if (options.dry_run) {

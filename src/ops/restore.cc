@@ -294,9 +294,11 @@ class Restore {
           *details_.failed));
     }
     if (options_.without_wal && snapshot_.wal.bytes > 0) {
-      warn(
-          fmt::format("without its WAL ({}) the database lacks the last {} commits of the snapshot",
-                      format_bytes(snapshot_.wal.bytes), details_.wal_commits));
+      warn(fmt::format("without its WAL ({}) the database lacks {} of the snapshot",
+                       format_bytes(snapshot_.wal.bytes),
+                       details_.wal_unreadable.empty()
+                           ? fmt::format("the last {}", count_of(details_.wal_commits, "commit"))
+                           : "the last commits, nobody knows how many,"));
     }
   }
 
@@ -330,6 +332,12 @@ class Restore {
     std::array<std::uint8_t, kBlockStart> head{};
     std::copy(bytes.begin(), bytes.end(), head.begin());
     return head;
+  }
+
+  // The file may have been cut off inside its headers.
+  void write_head(const File& file) const {
+    std::array<std::uint8_t, kBlockStart> bytes = head();
+    file.write_at(0, ByteView(bytes).first(std::min(kBlockStart, snapshot_.file.bytes)));
   }
 
   void check_space(std::uint64_t needed) const {
@@ -370,7 +378,7 @@ class Restore {
     temp.file().truncate(snapshot_.file.bytes);
     MapWriter writer(temp.file(), kBlockStart, snapshot_.file, false);
     writer.write(repository_, reader_, threads(), options_);
-    temp.file().write_at(0, head());
+    write_head(temp.file());
     temp.file().sync();
     result_.written_bytes = writer.written_bytes() + kBlockStart;
     // Not inside the braces below: g++ 12 destroys members twice where a later one throws.

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/text.h"
 
 namespace duckback {
 namespace {
@@ -99,6 +100,7 @@ SnapshotDetails from_json(const Json& json) {
   json.at("source_bytes").get_to(details.source_bytes);
   json.at("damaged_blocks").get_to(details.damaged_blocks);
   json.at("wal_damaged").get_to(details.wal_damaged);
+  details.wal_unreadable = json.value("wal_unreadable", "");
   details.unreadable = json.value("unreadable", "");
   details.born_ns = json.value("born_ns", std::int64_t{0});
   if (const Json& version = json.at("library_version"); !version.is_null()) {
@@ -184,10 +186,17 @@ std::string SnapshotDetails::damage() const {
     add(unreadable + "; which blocks are in use is not known, so all are kept");
   }
   if (damaged_blocks > 0) {
-    add(fmt::format("{} blocks do not match their checksums{}", damaged_blocks,
+    bool one = damaged_blocks == 1;
+    add(fmt::format("{} {} not match {}, or {} cut off{}", count_of(damaged_blocks, "block"),
+                    one ? "does" : "do", one ? "its checksum" : "their checksums",
+                    one ? "is" : "are",
                     unreadable.empty() ? "" : ", some of them maybe free ones"));
   }
-  if (wal_damaged) add("its WAL is damaged, and kept up to the last whole commit");
+  if (!wal_unreadable.empty()) {
+    add(wal_unreadable + "; all of that WAL is kept as it is");
+  } else if (wal_damaged) {
+    add("its WAL is damaged, and kept up to the last whole commit");
+  }
   return text;
 }
 
@@ -197,6 +206,8 @@ bool replaced(const SnapshotDetails& before, const SnapshotDetails& now) {
 }
 
 bool lost_most(const SnapshotDetails& before, const SnapshotDetails& now) {
+  // Where a header cannot be read, nobody knows.
+  if (now.block_bytes == 0) return false;
   // A database of a few blocks is more than halved by nothing.
   constexpr std::uint64_t kBytesLeast = 1 << 20;
   return before.used_bytes() >= kBytesLeast && before.used_bytes() / 2 > now.used_bytes();
@@ -222,6 +233,7 @@ SnapshotDetails describe_image(const Image& image) {
   details.source_bytes = image.source.bytes;
   details.damaged_blocks = image.damaged_blocks;
   details.wal_damaged = image.wal_damaged;
+  details.wal_unreadable = image.wal_unreadable;
   details.unreadable = image.unreadable;
   return details;
 }
@@ -259,6 +271,7 @@ std::string to_json(const SnapshotDetails& details) {
                {"source_bytes", details.source_bytes},
                {"damaged_blocks", details.damaged_blocks},
                {"wal_damaged", details.wal_damaged},
+               {"wal_unreadable", details.wal_unreadable},
                {"unreadable", details.unreadable},
                {"born_ns", details.born_ns},
                {"library_version", or_null(details.library_version)},

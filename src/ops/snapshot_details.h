@@ -53,7 +53,8 @@ struct SnapshotDetails {
   std::uint64_t source_bytes = 0;
   std::uint64_t damaged_blocks = 0;
   bool wal_damaged = false;
-  std::string unreadable;  // as of Image
+  std::string wal_unreadable;  // as of Image
+  std::string unreadable;      // as of Image
   std::optional<std::string> library_version;
   std::optional<std::vector<Sidecar::Table>> tables;
   std::optional<std::string> verified;  // "blocks", "open", "full": when it was made

@@ -230,7 +230,7 @@ class Collector {
     if (repack.empty()) return;
     report_.repacked_packs = repack.size();
     if (options_.dry_run) return;
-    step(fmt::format("repacking {} packs", repack.size()));
+    step("repacking " + count_of(repack.size(), "pack"));
     copy_live_chunks(index, repack);
     for (PackUse* pack : repack) {
       pack->live_chunks = pack->live_bytes = 0;
@@ -313,7 +313,7 @@ class Collector {
     if (due.empty()) return;
     report_.waits_for = what_came_back();
     if (report_.waits_for.empty()) {
-      step(fmt::format("removing {} packs", due.size()));
+      step("removing " + count_of(due.size(), "pack"));
       remove_packs(due);
     } else {
       report_.waiting_packs += due.size();

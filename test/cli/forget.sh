@@ -30,6 +30,9 @@ expect 0 "$duckback" forget to --keep-last 2 --dry-run --json
 [ "$(sql :memory: "SELECT string_agg(keep, ' ' ORDER BY path) FROM read_json('out')")" = "false true true" ] ||
   fail "the JSON is not what read_json expects"
 
+expect 0 "$duckback" forget to --keep-last 9 --quiet
+[ ! -s out ] && [ ! -s err ] || fail "not quiet"
+
 # Rules are ORed; within is counted from the newest copy, years ago or not.
 expect 0 "$duckback" forget to --keep-last 1 --keep-within 1d12h
 only to 2.duckdb 2.duckdb.duckback.json 3.duckdb 3.duckdb.duckback.json stray.duckdb

@@ -75,6 +75,30 @@ cmp torn-back.duckdb torn.duckdb || fail "not the same bytes"
 expect 4 "$duckback" backup torn.duckdb --require-certified
 [ "$("$duckback" snapshots --database torn.duckdb --json | grep -o '"id"' | wc -l)" = 1 ] || fail "stored all the same"
 
+# The WAL: a header of garbage, and one of another database.
+cp good.duckdb wal.duckdb
+head -c 3000 /dev/urandom >wal.duckdb.wal
+printf 'x' | dd of=wal.duckdb.wal bs=1 seek=2 conv=notrunc 2>dd.log
+expect 4 "$duckback" backup wal.duckdb; wal=$(cat out)
+says "wal.duckdb.wal: expected the type of the WAL's first entry"
+says "all of that WAL is kept as it is"
+says "is marked so"
+expect 0 "$duckback" restore "$wal" --to wal-back.duckdb
+cmp wal-back.duckdb.wal wal.duckdb.wal || fail "not the same WAL"
+cmp -i 12288 wal-back.duckdb wal.duckdb || fail "not the same blocks beside that WAL"
+expect 0 "$duckback" restore "$wal" --to without-wal.duckdb --without-wal
+[ "$(rows without-wal.duckdb)" = 200000 ] || fail "not whole without its WAL"
+
+# The end of the file is gone, within a block and within the headers.
+for bytes in 300000 9000; do
+  cp good.duckdb cut.duckdb
+  truncate -s "$bytes" cut.duckdb
+  expect 4 "$duckback" backup cut.duckdb; cut=$(cat out)
+  says "is marked so"
+  expect 0 "$duckback" restore "$cut" --to "cut-$bytes.duckdb"
+  [ "$(stat -c %s "cut-$bytes.duckdb")" = "$bytes" ] || fail "it comes back with another size"
+done
+
 # The main header: then it is not known to be a database at all, and there is nothing to keep it under.
 printf 'x' | dd of=torn.duckdb bs=1 seek=200 conv=notrunc 2>dd.log
 expect 4 "$duckback" backup torn.duckdb

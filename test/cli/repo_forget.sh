@@ -33,6 +33,12 @@ grep -q "remove *$(echo "$second" | cut -c1-8).*no rule keeps it" out || fail "t
 grep -q "keep *$(echo "$first" | cut -c1-8).*tag release" out || fail "the tag is no reason"
 says "nothing was changed"
 
+# Quiet: what would be done is the result, what was done is not.
+expect 0 "$duckback" forget --keep-last 9 --dry-run --quiet
+grep -q "keep *$(echo "$first" | cut -c1-8)" out || fail "no table"
+expect 0 "$duckback" forget --keep-last 9 --quiet
+[ ! -s out ] && [ ! -s err ] || fail "not quiet"
+
 # A pinned one stays, and so does the newest of every database, whatever is judged together.
 expect 0 "$duckback" pin "$second"
 pinned=$(cat out)
@@ -94,7 +100,8 @@ printf 'x' | dd of="$(find repo/snapshots -name "*-$other")" bs=1 seek=60 conv=n
 expect 14 "$duckback" forget --keep-last 1
 says "not touched"
 expect 14 "$duckback" prune
-expect 0 "$duckback" forget "$other"
+expect 0 "$duckback" forget "$other" --quiet
+[ ! -s out ] && [ ! -s err ] || fail "not quiet about an id"
 expect 0 "$duckback" prune
 
 # A folder of copies that is none.

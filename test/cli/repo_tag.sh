@@ -27,7 +27,24 @@ expect 0 "$duckback" unpin "$first" --json
 expect 0 "$duckback" restore "$first" --to again.duckdb
 expect 0 "$duckback" check --read-data
 expect 2 "$duckback" tag add "$first"
-expect 2 "$duckback" tag add "$first" ""
+# What means another thing where a snapshot is named, or cannot be shown, is no tag.
+newline=$(printf 'a\nb')
+for bad in "" latest latest~2 @2026-11-22 beef 20261122 a,b "$newline"; do
+  expect 2 "$duckback" tag add "$first" "$bad"
+  one_error
+  expect 2 "$duckback" tag set "$first" good "$bad"
+  expect 2 "$duckback" backup app.duckdb --tag "$bad"
+  says "is no tag"
+done
+expect 0 "$duckback" tag remove "$first" latest beef "$newline"
+expect 0 "$duckback" tag set "$first" v20261122 bee latest-release "two words"
+expect 0 "$duckback" tag set "$first"
+expect 2 "$duckback" backup app.duckdb --name ""
+expect 2 "$duckback" copy app.duckdb copy.duckdb --name ""
+for bad in nan inf -inf -1 1e9 x; do
+  expect 2 "$duckback" backup app.duckdb --timeout "$bad"
+  expect 2 "$duckback" copy app.duckdb copy.duckdb --timeout "$bad"
+done
 expect 2 "$duckback" tag paint "$first" red
 expect 13 "$duckback" tag add 12345678 x
 # An untouched database is still known as such.
