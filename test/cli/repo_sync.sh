@@ -59,7 +59,6 @@ expect 0 "$duckback" check --repo half --read-data
 
 # What a repository lost comes back from one that is whole.
 expect 14 "$duckback" check --read-data
-expect 14 "$duckback" restore latest --database app.duckdb --to lost.duckdb
 unset DUCKBACK_REPO
 expect 0 "$duckback" sync repo --repo safe --password-file password --decrypt
 says "made whole"
