@@ -1,6 +1,7 @@
 #include "ops/backup.h"
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "base/error.h"
@@ -72,7 +73,7 @@ class Backup {
                     "ran; run it again when no prune is at work",
                     options_.source, kTries);
       }
-      step("beginning anew: a prune marked what this backup builds on");
+      step("beginning anew: what this backup builds on was marked by a prune, or is damaged");
     }
     if (tidy_) tidy_index(session);
     result_.snapshot = snapshot_;
@@ -85,6 +86,7 @@ class Backup {
   bool make(Session& session) {
     SystemTime began = time_now();
     result_ = {};
+    parent_unreadable_ = false;
     parent_ = find_parent();
     std::optional<SourceLook> look = look_at_source(options_.source);
     if (std::uint64_t packs = index_leftovers(repository_, session); packs > 0) {
@@ -101,24 +103,17 @@ class Backup {
     if (whole) {
       parent = {.file = parent_->snapshot.file,
                 .wal = parent_->snapshot.wal,
-                .read = [&reader](const ChunkId& id) { return reader.read(id); },
+                .read = [&](const ChunkId& id) { return read_of_parent(id, index, reader); },
                 .verified = parent_->details.verified && !parent_->details.damaged()};
     }
     SnapshotSink sink(writer, repository_.namer(), std::move(parent), threads());
     step(fmt::format("reading {}", options_.source));
-    Image image = capture(options_.source, sink,
-                          {.timeout = options_.timeout,
-                           .require_certified = options_.require_certified,
-                           .verify_blocks = true,
-                           .allow_damaged = true,
-                           .whole_if_unreadable = true,
-                           .key = options_.key,
-                           .progress = options_.progress,
-                           .stop = options_.stop});
-    step("storing the rest");
-    SnapshotSink::Stored stored = sink.finish(image);
+    std::optional<Taken> taken = take(sink);
+    if (!taken) return false;
     writer.flush();
     unindexed.indexed();
+    const Image& image = taken->image;
+    const SnapshotSink::Stored& stored = taken->stored;
 
     ChunkStats stats = writer.stats();
     snapshot_.head = stored.head;
@@ -145,6 +140,46 @@ class Backup {
     if (has_bytes_of_parent()) inherit_proof();
     verify(session);
     return commit(session, began, writer.relied_on());
+  }
+
+  struct Taken {
+    Image image;
+    SnapshotSink::Stored stored;
+  };
+
+  // Nothing if what it is compared to turns out to be damaged.
+  std::optional<Taken> take(SnapshotSink& sink) {
+    try {
+      Image image = capture(options_.source, sink,
+                            {.timeout = options_.timeout,
+                             .require_certified = options_.require_certified,
+                             .verify_blocks = true,
+                             .allow_damaged = true,
+                             .whole_if_unreadable = true,
+                             .key = options_.key,
+                             .progress = options_.progress,
+                             .stop = options_.stop});
+      step("storing the rest");
+      SnapshotSink::Stored stored = sink.finish(image);
+      return Taken{std::move(image), stored};
+    } catch (const Error&) {
+      if (!parent_unreadable_) throw;
+      return std::nullopt;
+    }
+  }
+
+  // Notes what cannot be read, so that the next try takes nothing from there.
+  Bytes read_of_parent(const ChunkId& id, const Index& index, const ChunkReader& reader) {
+    try {
+      return reader.read(id);
+    } catch (const Error& error) {
+      if (error.code() != Errc::damaged) throw;
+      for (const ChunkPlace& place : index.find_all(id)) {
+        put_damage_note(repository_, place.pack->id);
+      }
+      parent_unreadable_ = true;
+      throw;
+    }
   }
 
   // False if one has gone into another index already.
@@ -413,6 +448,7 @@ class Backup {
   std::string library_version_;  // of the DuckDB to verify with
   Snapshot snapshot_;
   std::optional<Parent> parent_;
+  std::atomic<bool> parent_unreadable_ = false;  // a part of its map
   Reliance reliance_;
   bool tidy_ = false;
   BackupResult result_;

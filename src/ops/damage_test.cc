@@ -122,6 +122,25 @@ TEST_F(Damage, ASnapshotThatCannotComeBackWholeMayBeGivenUp) {
   EXPECT_EQ(scene.snapshots(), 1u);
 }
 
+// No check was there to find it.
+TEST_F(Damage, OfTheMapThatABackupComparesToIsFoundByIt) {
+  for (bool changed : {false, true}) {
+    Scene other;
+    other.back_up(database);
+    for (const std::string& key : keys_of(*other.memory, "packs/")) {
+      if (other.memory->get(key)[8] == static_cast<std::uint8_t>(ObjectKind::map_pack)) {
+        flip(other, *pack_id_of(key));
+      }
+    }
+    if (changed) database.set_block(7, 5);
+    database.write();
+    BackupResult result = test::back_up(other.repository(), database);
+    EXPECT_FALSE(result.warnings.empty());
+    EXPECT_EQ(give_back(other.repository(), result.snapshot), state_of(database));
+    EXPECT_EQ(list_damage_notes(*other.memory).size(), 1u);
+  }
+}
+
 TEST_F(Damage, OfAMissingPackIsNotedToo) {
   SnapshotName whole = scene.back_up(database);
   database.set_block(7, 2);
