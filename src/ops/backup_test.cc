@@ -412,6 +412,41 @@ TEST_F(Backup, AFreedBlockLeavesAHole) {
   EXPECT_EQ(restored.written_bytes, 12288 + 42 * LivingDatabase::kBlockBytes);
 }
 
+TEST_F(Backup, OfTwoRestoresToOneNameAtOnceTheSecondIsRefused) {
+  LivingDatabase database;
+  database.set_wal(WalBuilder().commit().bytes());
+  database.write();
+  BackupResult made = back_up(repository, database);
+  test::TestFolder folder;
+  RestoreOptions options;
+  options.target = folder / "back.duckdb";
+  bool refused = false;
+  RestoreOptions first = options;
+  first.step = [&](const std::string&) {
+    EXPECT_THAT(
+        test::error_of(Errc::conflict, [&] { restore(repository, made.snapshot, options); }),
+        HasSubstr("another duckback is making"));
+    refused = true;
+  };
+  restore(repository, made.snapshot, first);
+  EXPECT_TRUE(refused);
+  EXPECT_EQ(LivingDatabase::read_all(options.target), database.image());
+  EXPECT_EQ(LivingDatabase::read_all(folder / "back.duckdb.wal"), database.wal());
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()), 2);
+}
+
+TEST_F(Backup, AFileThatAppearsWhileItIsRestoredIsNotReplaced) {
+  LivingDatabase database;
+  BackupResult made = back_up(repository, database);
+  test::TestFolder folder;
+  RestoreOptions options;
+  options.target = folder / "back.duckdb";
+  options.step = [&](const std::string&) { folder.put("back.duckdb", Bytes(20, 1)); };
+  EXPECT_THAT(test::error_of(Errc::conflict, [&] { restore(repository, made.snapshot, options); }),
+              HasSubstr("appeared meanwhile"));
+  EXPECT_EQ(LivingDatabase::read_all(options.target), Bytes(20, 1));
+}
+
 TEST_F(Backup, ADatabaseThatShrinksAndGrowsIsFollowed) {
   LivingDatabase database(600);
   back_up(repository, database);

@@ -36,7 +36,7 @@ pack=$(for p in $largest; do echo "$(stat -c '%Y.%y' "$p") $p"; done | sort | ta
 flip "$pack" 1000
 expect 0 "$duckback" check
 expect 14 "$duckback" check --read-data
-grep -q "^packs/.*$(basename "$pack"): 1 of its .* chunks are damaged" out || fail "the pack is not named"
+grep -q "^packs/.*$(basename "$pack"): 1 of its .* chunks is damaged" out || fail "the pack is not named"
 grep -qE "snapshot $(echo "$second" | cut -c1-8) of .*app.duckdb .*: block [0-9]+$" out || fail "the block is not named"
 ! grep -q "snapshot $(echo "$first" | cut -c1-8)" out || fail "a whole snapshot is named"
 expect 14 "$duckback" check --read-data --json
