@@ -395,6 +395,10 @@ class Restore {
 
     refuse_open_target();
     if (!old_ && stat_path(target_)) refuse_new_target();
+    if (old_) {
+      staged.database.temp.file().take_access_of(*old_);
+      if (staged.wal) staged.wal->temp.file().take_access_of(*old_);
+    }
     keep_old();
     if (!publish(staged, target_, old_.has_value(), unfinished_text())) refuse_new_target();
   }
@@ -527,6 +531,7 @@ class Restore {
     file.write_at(kSlotBytes, ByteView(image_head).subspan(kSlotBytes));
     file.sync();
     if (wal) {
+      wal->temp.file().take_access_of(*old_);
       wal->temp.rename_to(with_suffix(target_, ".wal"));
       sync_folder(folder_of(target_));
     }

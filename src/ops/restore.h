@@ -13,7 +13,8 @@ struct RestoreOptions {
   fs::path target;
   // Onto the database that is there: only blocks that differ are fetched and written.
   bool delta = false;
-  // Replace the database that is there; it is kept as NAME.pre-restore-STAMP.
+  // Replace the database that is there; it is kept as NAME.pre-restore-STAMP, and the new one takes
+  // over its permissions and, as far as this user may, its owner and group.
   bool force = false;
   // Fold the WAL in, through DuckDB.
   bool settle = false;
