@@ -25,6 +25,8 @@ struct Command {
   const char* name;
   const char* summary;
   Run (*declare)(CLI::App& arguments, const Invocation& invocation);
+  // What is as it was, and how to go on, after Ctrl-C.
+  const char* when_stopped = "nothing was changed";
 };
 
 // All of them, in the order of the help; the only list.

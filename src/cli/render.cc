@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "base/text.h"
 
@@ -51,7 +52,11 @@ void print_result(std::string_view line) { print_exact(printable(line)); }
 void print_exact(std::string_view line) {
   errno = 0;
   write_line(stdout, line);
-  if (std::ferror(stdout) != 0 && errno != EPIPE) throw_errno(errno, "write to standard output");
+  if (std::ferror(stdout) == 0 || errno == EPIPE) return;
+  // A full disk behind it is not the one that the command writes to.
+  throw Error(Errc::io,
+              "cannot write the result to standard output: {}; what the command did stays done",
+              std::generic_category().message(errno));
 }
 
 void print_note(std::string_view line) { write_line(stderr, printable(line)); }

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -70,6 +71,8 @@ std::string ask_password(const std::string& prompt) {
                 "DUCKBACK_PASSWORD");
   }
   std::cerr << prompt << ": " << std::flush;
+  // Stopped by Ctrl-Z it would leave the shell a terminal that shows nothing.
+  auto* on_stop = ::signal(SIGTSTP, SIG_IGN);
   termios before{};
   ::tcgetattr(STDIN_FILENO, &before);
   termios silent = before;
@@ -82,6 +85,7 @@ std::string ask_password(const std::string& prompt) {
   std::string password;
   if (!StopOnSignal::received()) std::getline(std::cin, password);
   ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+  ::signal(SIGTSTP, on_stop);
   std::cerr << "\n";
   if (StopOnSignal::received()) throw Interrupted();
   if (password.empty()) throw Error(Errc::invalid, "no password was given");

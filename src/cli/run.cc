@@ -14,10 +14,11 @@ namespace {
 constexpr std::string_view kProgram = "duckback";
 
 const char* const kExitCodes =
-    "Exit status: 0 done, 1 failed, 2 wrong usage, 4 database damaged, 10 no repository,\n"
-    "11 file in use, 12 wrong password, 13 no such snapshot, 14 repository damaged,\n"
-    "15 no consistent image in time, 16 storage unreachable, 17 no space,\n"
-    "18 verification failed, 20 version or library not supported, 129/130/143 stopped by a signal.";
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 not all of several databases\n"
+    "backed up, 4 database damaged, 10 no repository, 11 file or repository in use,\n"
+    "12 wrong password, 13 no such snapshot, 14 repository damaged, 15 no consistent image in\n"
+    "time, 16 storage unreachable, 17 no space, 18 verification failed, 20 version or library\n"
+    "not supported, 129/130/143 stopped by a signal.";
 
 bool has_flag(int argc, char** argv, std::string_view flag) {
   for (int i = 1; i < argc; ++i) {
@@ -46,13 +47,17 @@ int run_duckback(int argc, char** argv) {
   app.footer(kExitCodes);
 
   Run run;
+  const Command* chosen = nullptr;
   for (const Command& command : commands()) {
     CLI::App* arguments = app.add_subcommand(command.name, command.summary);
     arguments->add_flag("--json", invocation.json, "Print the result as one line of JSON");
     arguments->add_flag("-q,--quiet", invocation.quiet,
                         "Print only the result, warnings and errors");
     Run declared = command.declare(*arguments, invocation);
-    arguments->final_callback([&run, declared] { run = declared; });
+    arguments->final_callback([&run, &chosen, declared, &command] {
+      run = declared;
+      chosen = &command;
+    });
   }
 
   bool known = argc < 2 || argv[1][0] == '-';
@@ -76,7 +81,7 @@ int run_duckback(int argc, char** argv) {
   } catch (const Error& error) {
     return report(error, invocation.json);
   } catch (const Interrupted&) {
-    print_note("duckback: stopped; no copy or snapshot was made");
+    print_note(fmt::format("duckback: stopped; {}", chosen->when_stopped));
     return StopOnSignal::exit_status();
   } catch (const std::bad_alloc&) {
     return report(Error(Errc::io, std::string("out of memory")), invocation.json);

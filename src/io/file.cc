@@ -32,6 +32,7 @@ FileStat to_stat(const struct stat& raw) {
           .modified_ns = to_ns(raw.st_mtim),
           .changed_ns = to_ns(raw.st_ctim),
           .owner = raw.st_uid,
+          .group = raw.st_gid,
           .mode = raw.st_mode};
 }
 
@@ -129,6 +130,15 @@ void File::write_at(std::uint64_t offset, ByteView bytes) const {
 void File::truncate(std::uint64_t bytes) const {
   if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) {
     throw_errno(errno, fmt::format("set the size of {}", name()));
+  }
+}
+
+void File::take_access_of(const FileStat& other) const {
+  bool same_group = ::fchown(descriptor_, other.owner, other.group) == 0 ||
+                    ::fchown(descriptor_, static_cast<uid_t>(-1), other.group) == 0;
+  mode_t mode = other.mode & (same_group ? 0777 : 0707);
+  if (::fchmod(descriptor_, mode) != 0) {
+    throw_errno(errno, fmt::format("change the permissions of {}", path_.string()));
   }
 }
 

@@ -23,6 +23,7 @@ struct FileStat {
   std::int64_t modified_ns = 0;  // since the epoch
   std::int64_t changed_ns = 0;   // inode change time, since the epoch
   uid_t owner = 0;
+  gid_t group = 0;
   mode_t mode = 0;
 
   SystemTime modified() const {
@@ -62,6 +63,9 @@ class File : public ByteSource {
   std::size_t read_at(std::uint64_t offset, MutableBytes to) const override;
   void write_at(std::uint64_t offset, ByteView bytes) const;
   void truncate(std::uint64_t bytes) const;
+  // Gives it the permissions of another file and, as far as this user may, its owner and group.
+  // Where not its group, the group gets no permission.
+  void take_access_of(const FileStat& other) const;
   // Makes this file's content that of `source` by sharing its blocks (FICLONE). False where the
   // filesystem or the pair of files does not allow it.
   [[nodiscard]] bool clone_from(const File& source) const;

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <random>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
@@ -20,13 +21,20 @@ constexpr std::size_t kSuffixLength = 6;
 // A name has at most 255 bytes; WAL and sidecar names of a temporary file need some of them.
 constexpr std::size_t kStemMost = 200;
 
+fs::path name_beside(const fs::path& destination, std::string_view suffix) {
+  std::string name = "." + destination.filename().string().substr(0, kStemMost);
+  name += kMark;
+  name += suffix;
+  return folder_of(destination) / name;
+}
+
 fs::path random_name(const fs::path& destination) {
   static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
   std::random_device random;
-  std::string name = "." + destination.filename().string().substr(0, kStemMost);
-  name += kMark;
-  for (std::size_t i = 0; i < kSuffixLength; ++i) name += letters[random() % (sizeof letters - 1)];
-  return folder_of(destination) / name;
+  std::string suffix;
+  for (std::size_t i = 0; i < kSuffixLength; ++i)
+    suffix += letters[random() % (sizeof letters - 1)];
+  return name_beside(destination, suffix);
 }
 
 bool is_temporary(std::string_view name) {
@@ -102,6 +110,31 @@ TempFolder::~TempFolder() {
   if (path_.empty()) return;
   std::error_code ignored;
   fs::remove_all(path_, ignored);
+}
+
+Claim::Claim(const fs::path& destination) : path_(name_beside(destination, "active")) {
+  using namespace std::chrono_literals;
+  // Who looks for leftovers holds it for a moment, and may take it away.
+  constexpr int kTries = 25;
+  for (int i = 0; i < kTries; ++i) {
+    descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (descriptor_ < 0) throw_errno(errno, fmt::format("create {}", path_.string()));
+    bool held = ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    struct stat opened {};
+    std::optional<FileStat> named = stat_path(path_);
+    bool ours = held && named && ::fstat(descriptor_, &opened) == 0 &&
+                named->inode == opened.st_ino && named->device == opened.st_dev;
+    if (ours) return;
+    ::close(descriptor_);
+    if (!held) std::this_thread::sleep_for(10ms);
+  }
+  throw Error(Errc::conflict, "another duckback is making {} just now; wait until it has ended",
+              destination.string());
+}
+
+Claim::~Claim() {
+  ::unlink(path_.c_str());
+  ::close(descriptor_);
 }
 
 std::size_t remove_leftovers(const fs::path& destination, SystemTime before) {

@@ -53,6 +53,20 @@ class TempFolder {
   File lock_;
 };
 
+// The right to make the file `destination`, for as long as the object lives: a second one is
+// Errc::conflict, in this process or another. One that was killed holds nobody up. Where the
+// filesystem has no locks, nobody is kept out.
+class Claim {
+ public:
+  explicit Claim(const fs::path& destination);
+  ~Claim();
+  Claim(const Claim&) = delete;
+
+ private:
+  fs::path path_;
+  int descriptor_ = -1;
+};
+
 // Removes the temporary files and folders that killed processes left beside `destination`, of this
 // and other destinations, and returns how many. Only what was last written before `before`, by the
 // filesystem's clock: where other machines write too, locks may not tell.

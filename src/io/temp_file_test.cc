@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "test/support/error_of.h"
+
 namespace duckback {
 namespace {
 
@@ -61,6 +63,29 @@ TEST_F(TempFiles, TheLongestNameHasRoom) {
   TempFile file = TempFile::beside(longest);
   file.rename_to(longest);
   EXPECT_TRUE(stat_path(longest));
+}
+
+TEST_F(TempFiles, ANameIsClaimedByOneAtATime) {
+  fs::path name = folder_ / "a.duckdb";
+  {
+    Claim claim(name);
+    Claim of_another_name(folder_ / "b.duckdb");
+    test::error_of(Errc::conflict, [&] { Claim second(name); });
+    EXPECT_EQ(remove_leftovers(name), 0u);
+    EXPECT_EQ(entries(), 2u);
+  }
+  EXPECT_EQ(entries(), 0u);
+  pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    Claim claim(name);
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(entries(), 1u);
+  { Claim after_the_killed_one(name); }
+  EXPECT_EQ(entries(), 0u);
 }
 
 TEST_F(TempFiles, LeftoversOfAKilledProcessAreRemovedAndThoseInUseAreNot) {

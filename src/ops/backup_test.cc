@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "duckfile/checksum.h"
 #include "ops/repair_index.h"
@@ -410,6 +411,73 @@ TEST_F(Backup, AFreedBlockLeavesAHole) {
   options.target = folder / "back.duckdb";
   RestoreResult restored = restore(repository, second.snapshot, options);
   EXPECT_EQ(restored.written_bytes, 12288 + 42 * LivingDatabase::kBlockBytes);
+}
+
+TEST_F(Backup, OfTwoRestoresToOneNameAtOnceTheSecondIsRefused) {
+  LivingDatabase database;
+  database.set_wal(WalBuilder().commit().bytes());
+  database.write();
+  BackupResult made = back_up(repository, database);
+  test::TestFolder folder;
+  RestoreOptions options;
+  options.target = folder / "back.duckdb";
+  bool refused = false;
+  RestoreOptions first = options;
+  first.step = [&](const std::string&) {
+    EXPECT_THAT(
+        test::error_of(Errc::conflict, [&] { restore(repository, made.snapshot, options); }),
+        HasSubstr("another duckback is making"));
+    refused = true;
+  };
+  restore(repository, made.snapshot, first);
+  EXPECT_TRUE(refused);
+  EXPECT_EQ(LivingDatabase::read_all(options.target), database.image());
+  EXPECT_EQ(LivingDatabase::read_all(folder / "back.duckdb.wal"), database.wal());
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()), 2);
+}
+
+TEST_F(Backup, AFileThatAppearsWhileItIsRestoredIsNotReplaced) {
+  LivingDatabase database;
+  BackupResult made = back_up(repository, database);
+  test::TestFolder folder;
+  RestoreOptions options;
+  options.target = folder / "back.duckdb";
+  options.step = [&](const std::string&) { folder.put("back.duckdb", Bytes(20, 1)); };
+  EXPECT_THAT(test::error_of(Errc::conflict, [&] { restore(repository, made.snapshot, options); }),
+              HasSubstr("appeared meanwhile"));
+  EXPECT_EQ(LivingDatabase::read_all(options.target), Bytes(20, 1));
+}
+
+TEST_F(Backup, ADatabaseThatIsRestoredTakesOverTheAccessOfTheOldOne) {
+  LivingDatabase database;
+  database.set_wal(WalBuilder().commit().bytes());
+  database.write();
+  BackupResult made = back_up(repository, database);
+  test::TestFolder folder;
+  RestoreOptions options;
+  options.target = folder.put("back.duckdb", Bytes(20, 1));
+  fs::path wal = options.target.string() + ".wal";
+  RestoreOptions elsewhere;
+  elsewhere.target = folder / "new.duckdb";
+  restore(repository, made.snapshot, elsewhere);
+  EXPECT_EQ(stat_of(elsewhere.target).st_mode & 0777, 0600u);
+  ASSERT_EQ(::chmod(options.target.c_str(), 0640), 0);
+  bool root = ::getuid() == 0;
+  ASSERT_EQ(root ? ::chown(options.target.c_str(), 1234, 5678) : 0, 0);
+  options.force = true;
+  restore(repository, made.snapshot, options);
+  database.set_block(3, 7);
+  database.write();
+  options.delta = true;
+  for (int i = 0; i < 2; ++i) {
+    for (const fs::path& path : {options.target, wal}) {
+      EXPECT_EQ(stat_of(path).st_mode & 0777, 0640u);
+      if (!root) continue;
+      EXPECT_EQ(stat_of(path).st_uid, 1234u);
+      EXPECT_EQ(stat_of(path).st_gid, 5678u);
+    }
+    if (i == 0) restore(repository, back_up(repository, database).snapshot, options);
+  }
 }
 
 TEST_F(Backup, ADatabaseThatShrinksAndGrowsIsFollowed) {

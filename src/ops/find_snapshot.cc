@@ -152,6 +152,12 @@ FoundSnapshot find_snapshot(const Repository& repository, const std::string& ref
     }
     --back;
   }
+  if (!database.empty() && all.empty() && damaged.empty()) {
+    throw Error(Errc::no_snapshot,
+                "there is no snapshot of a database '{}'; `duckback snapshots` shows of which "
+                "databases there are",
+                database);
+  }
   if (fits.size() <= back) {
     throw Error(Errc::no_snapshot,
                 "no snapshot fits '{}'; `duckback snapshots` shows what there is", reference);

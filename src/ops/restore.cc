@@ -194,7 +194,7 @@ class Restore {
     warn();
     if (there_already_) {
       result_.wal_bytes = with_wal_ ? snapshot_.wal.bytes : 0;
-    } else if (options_.delta && stat_path(target_)) {
+    } else if (options_.delta && old_) {
       onto();
     } else {
       beside();
@@ -212,11 +212,13 @@ class Restore {
       throw Error(Errc::not_found, "folder {} does not exist; make it first",
                   folder_of(target_).string());
     }
-    if (!there) return;
-    if (!S_ISREG(there->mode)) {
+    if (there && !S_ISREG(there->mode)) {
       throw Error(Errc::refused, "{} is no file; name the database file", target_.string());
     }
-    target_ = resolve_path(target_);
+    if (there) target_ = resolve_path(target_);
+    claim_.emplace(target_);
+    old_ = stat_path(target_);  // only now: another restore may have made it
+    if (!old_) return;
     refuse_open_target();
     unfinished_ = is_unfinished(begin_of(File::open_read(target_)));
     if (options_.delta || unfinished_) return;
@@ -295,11 +297,14 @@ class Restore {
     }
     if (options_.without_wal && snapshot_.wal.bytes > 0) {
       warn(fmt::format("without its WAL ({}) the database lacks {} of the snapshot",
-                       format_bytes(snapshot_.wal.bytes),
-                       details_.wal_unreadable.empty()
-                           ? fmt::format("the last {}", count_of(details_.wal_commits, "commit"))
-                           : "the last commits, nobody knows how many,"));
+                       format_bytes(snapshot_.wal.bytes), what_the_wal_holds()));
     }
+  }
+
+  std::string what_the_wal_holds() const {
+    if (!details_.wal_unreadable.empty()) return "the last commits, nobody knows how many,";
+    if (details_.wal_commits == 1) return "the last commit";
+    return "the last " + count_of(details_.wal_commits, "commit");
   }
 
   void warn(const std::string& text) {
@@ -389,12 +394,18 @@ class Restore {
     result_.wal_bytes = staged.wal ? staged.wal->bytes : 0;
 
     refuse_open_target();
-    keep_old();
-    bool replace = stat_path(target_).has_value();
-    if (!publish(staged, target_, replace, unfinished_text())) {
-      throw Error(Errc::conflict, "{} appeared meanwhile; nothing was put in its place",
-                  target_.string());
+    if (!old_ && stat_path(target_)) refuse_new_target();
+    if (old_) {
+      staged.database.temp.file().take_access_of(*old_);
+      if (staged.wal) staged.wal->temp.file().take_access_of(*old_);
     }
+    keep_old();
+    if (!publish(staged, target_, old_.has_value(), unfinished_text())) refuse_new_target();
+  }
+
+  [[noreturn]] void refuse_new_target() const {
+    throw Error(Errc::conflict, "{} appeared meanwhile; nothing was put in its place",
+                target_.string());
   }
 
   // Gives what is at the target a second name, so that it stays when the first one is taken. What a
@@ -520,6 +531,7 @@ class Restore {
     file.write_at(kSlotBytes, ByteView(image_head).subspan(kSlotBytes));
     file.sync();
     if (wal) {
+      wal->temp.file().take_access_of(*old_);
       wal->temp.rename_to(with_suffix(target_, ".wal"));
       sync_folder(folder_of(target_));
     }
@@ -548,6 +560,8 @@ class Restore {
   bool there_already_ = false;  // or was just done
   std::string stamp_;
   fs::path target_;
+  std::optional<Claim> claim_;   // on the target
+  std::optional<FileStat> old_;  // at the target when this began
   RestoreResult result_;
 };
 

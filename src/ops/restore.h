@@ -13,7 +13,8 @@ struct RestoreOptions {
   fs::path target;
   // Onto the database that is there: only blocks that differ are fetched and written.
   bool delta = false;
-  // Replace the database that is there; it is kept as NAME.pre-restore-STAMP.
+  // Replace the database that is there; it is kept as NAME.pre-restore-STAMP, and the new one takes
+  // over its permissions and, as far as this user may, its owner and group.
   bool force = false;
   // Fold the WAL in, through DuckDB.
   bool settle = false;
@@ -45,9 +46,9 @@ struct RestoreResult {
 // that DuckDB refuses it, and the same command goes on where it was stopped). A WAL that was beside
 // the target is moved aside, never deleted, never left for the new file: to NAME.wal.pre-restore-
 // STAMP, or, where the database is kept too, beside that. Killed anywhere, the same call succeeds.
-// Throws Errc::conflict if a process has the target open, Errc::refused if there is something else
-// than this snapshot at the target and neither delta nor force is given, Errc::damaged for a
-// snapshot that cannot be given back.
+// Throws Errc::conflict if a process has the target open, or another restore() makes it just now,
+// Errc::refused if there is something else than this snapshot at the target and neither delta nor
+// force is given, Errc::damaged for a snapshot that cannot be given back.
 RestoreResult restore(const Repository& repository, const Snapshot& snapshot,
                       const RestoreOptions& options);
 

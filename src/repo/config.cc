@@ -47,12 +47,23 @@ void create_config(Store& store, const Config& config) {
                {"encryption", config.encrypted ? "aes-256-gcm" : "none"}};
   if (!config.encrypted) json["secret"] = to_hex(config.secret->bytes());
   std::string text = write_clear_document("config", json.dump());
+  bool there = false;
   store.list(kConfig, [&](const ObjectInfo& object) {
-    if (object.key == kConfig || object.key == kCopy) {
-      throw Error(Errc::conflict, "there is a repository at {} already", store.name());
-    }
+    there = there || object.key == kConfig || object.key == kCopy;
   });
-  store.create(kConfig, as_bytes(text));
+  if (!there) {
+    try {
+      store.create(kConfig, as_bytes(text));
+    } catch (const Error& error) {
+      if (error.code() != Errc::conflict) throw;
+      there = true;  // of somebody who was faster
+    }
+  }
+  if (there) {
+    throw Error(Errc::refused,
+                "there is a repository at {} already: use it as it is, or name another place",
+                store.name());
+  }
   store.put(kCopy, as_bytes(text));
 }
 

@@ -119,10 +119,10 @@ TEST(Config, ARepositoryIsCreatedOnce) {
   MemoryStore store;
   create_config(store, plain_config());
   Bytes first = store.get("config");
-  error_of(Errc::conflict, [&] { create_config(store, plain_config()); });
+  error_of(Errc::refused, [&] { create_config(store, plain_config()); });
   // Also where only the copy is left: the old packs still need it.
   store.remove("config");
-  error_of(Errc::conflict, [&] { create_config(store, plain_config()); });
+  error_of(Errc::refused, [&] { create_config(store, plain_config()); });
   EXPECT_EQ(store.get("config-copy"), first);
 }
 
@@ -138,7 +138,7 @@ TEST(Config, ACrashWhileItIsCreatedLeavesARepositoryOrNone) {
         EXPECT_NO_THROW(create_config(store, plain_config()));
       } else {
         EXPECT_EQ(read_config(store).id, config.id);
-        error_of(Errc::conflict, [&] { create_config(store, plain_config()); });
+        error_of(Errc::refused, [&] { create_config(store, plain_config()); });
       }
     }
   }

@@ -1,6 +1,7 @@
 #include "store/directory_store.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <system_error>
@@ -89,9 +90,33 @@ void DirectoryStore::make_folders_of(std::string_view key) {
   }
 }
 
+void DirectoryStore::explain_unwritable(const fs::path& path, const Error& error) const {
+  if (error.code() != Errc::io) return;
+  fs::path folder = path.parent_path();
+  while (folder != folder_ && !stat_path(folder)) folder = folder.parent_path();
+  if (::access(folder.c_str(), W_OK | X_OK) == 0) return;
+  bool read_only = errno == EROFS;
+  throw Error(Errc::io, "the repository at {} can be read only: {} {} ({})", folder_.string(),
+              folder.string(),
+              read_only ? "is on a filesystem that is mounted read-only; mount it for writing"
+                        : "is not writable for this user; run duckback as its owner, or let this "
+                          "user write there",
+              error.what());
+}
+
 void DirectoryStore::write(std::string_view key, ByteView bytes, bool replace) {
   fs::path path = path_of(key);
   check_there();
+  try {
+    write_file(key, path, bytes, replace);
+  } catch (const Error& error) {
+    explain_unwritable(path, error);
+    throw;
+  }
+}
+
+void DirectoryStore::write_file(std::string_view key, const fs::path& path, ByteView bytes,
+                                bool replace) {
   make_folders_of(key);
   TempFile file = TempFile::beside(path);
   UncachedWriter(file.file()).write_at(0, bytes);
@@ -147,7 +172,12 @@ void DirectoryStore::list_folder(const std::string& folder, std::string_view nam
 void DirectoryStore::remove(std::string_view key) {
   fs::path path = path_of(key);
   check_there();
-  if (stat_object(path)) remove_file(path);
+  try {
+    if (stat_object(path)) remove_file(path);
+  } catch (const Error& error) {
+    explain_unwritable(path, error);
+    throw;
+  }
 }
 
 std::size_t DirectoryStore::remove_leftovers(SystemTime before) {

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "base/error.h"
 #include "io/file.h"
 #include "store/store.h"
 
@@ -40,7 +41,10 @@ class DirectoryStore : public Store {
   using Visit = std::function<void(const ObjectInfo&)>;
   void check_there() const;
   fs::path path_of(std::string_view key) const;
+  // Throws in place of `error` where this user may not change what is in the folder of `path`.
+  void explain_unwritable(const fs::path& path, const Error& error) const;
   void write(std::string_view key, ByteView bytes, bool replace);
+  void write_file(std::string_view key, const fs::path& path, ByteView bytes, bool replace);
   void make_folders_of(std::string_view key);
   void list_folder(const std::string& folder, std::string_view name_prefix, const Visit& visit);
 

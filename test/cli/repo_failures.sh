@@ -91,7 +91,7 @@ expect 0 "$duckback" forget "$full"
 make_database_with_wal app21.duckdb
 wal=$(snapshot app21.duckdb)
 expect 0 "$duckback" restore "$wal" --without-wal --to twentyone.duckdb
-says "lacks the last 1 commit "
+says "lacks the last commit"
 [ "$(rows twentyone.duckdb)" = 200000 ] || fail "case 21"
 
 # Case 22: a checkpointed file, where opening would have to replay a WAL.

@@ -23,7 +23,43 @@ only full letter.txt
 expect 0 "$duckback" init empty
 expect 0 "$duckback" init half
 expect 0 "$duckback" backup app.duckdb --repo half
-expect 11 "$duckback" init repo
+expect 1 "$duckback" init repo
+says "there is a repository at"
+
+# A database that has no snapshot, and what is not the repository's fault.
+expect 13 "$duckback" restore latest --repo repo --database nosuch.duckdb --to back.duckdb
+says "no snapshot of a database 'nosuch.duckdb'"
+says "duckback snapshots"
+"$duckback" snapshots --repo repo >/dev/full 2>err && fail "a result that nobody got passes for done"
+[ $? = 1 ] || fail "not exit 1"
+says "standard output"
+
+# A repository that may be read only.
+chmod -R go+rX repo
+if [ "$(id -u)" = 0 ]; then
+  chmod 755 "$tmp"; chmod 666 app.duckdb
+  as_user="setpriv --reuid=65534 --regid=65534 --clear-groups"
+else
+  as_user=; chmod -R a-w repo
+fi
+if $as_user test -x "$duckback"; then
+  expect 0 $as_user "$duckback" snapshots --repo repo
+  expect 1 $as_user "$duckback" backup app.duckdb --repo repo
+  one_error
+  says "the repository at $tmp/repo can be read only"
+  says "$tmp/repo/sessions is not writable for this user"
+  expect 1 $as_user "$duckback" tag add "$id" x --repo repo
+  says "can be read only"
+fi
+chmod -R u+w repo
+
+# Stopped: what is left is said. The signal comes while the password is asked for.
+stopped="kill -INT \$PPID; sleep 0.5; cat password"
+expect 130 "$duckback" restore latest --repo safe --password-command "$stopped" --to stopped.duckdb
+says "what was at the target is there as it was"
+[ ! -e stopped.duckdb ] || fail "restored all the same"
+expect 130 "$duckback" prune --repo safe --password-command "$stopped"
+says "no snapshot has lost anything"
 
 # What a kill in the middle of a restore leaves (repo_restore_killed.sh makes real ones).
 cp app.duckdb part.duckdb

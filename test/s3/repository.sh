@@ -17,7 +17,7 @@ says "no-such-bucket"
 expect 0 "$duckback" init s3://repositories/app --encrypt --password-file password
 DUCKBACK_REPO=s3://repositories/app DUCKBACK_PASSWORD_FILE=$tmp/password
 export DUCKBACK_REPO DUCKBACK_PASSWORD_FILE
-expect 11 "$duckback" init s3://repositories/app --encrypt --password-file password
+expect 1 "$duckback" init s3://repositories/app --encrypt --password-file password
 expect 0 "$duckback" backup app.duckdb wal.duckdb
 sql app.duckdb "INSERT INTO t SELECT i, 'more ' || i FROM range(200000) r(i); CHECKPOINT"
 expect 0 "$duckback" backup app.duckdb
