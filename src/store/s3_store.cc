@@ -222,11 +222,32 @@ Bytes S3Store::part_of(const std::string& object, HttpAnswer answer, Range range
 
 void S3Store::list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) {
   check_prefix(prefix);
-  std::size_t own = object_of("").size();
-  list_objects(client_, object_of(prefix), [&](const ObjectInfo& object) {
+  list_objects(client_, object_of(prefix), Depth::all, by_key(visit));
+}
+
+void S3Store::list_folder(std::string_view prefix,
+                          const std::function<void(const ObjectInfo&)>& visit) {
+  check_prefix(prefix);
+  list_objects(client_, object_of(prefix), Depth::folder, by_key(visit));
+}
+
+// Of what is listed, the objects that others may have put there are left out.
+std::function<void(const ObjectInfo&)> S3Store::by_key(
+    const std::function<void(const ObjectInfo&)>& visit) const {
+  return [&visit, own = object_of("").size()](const ObjectInfo& object) {
     std::string key = object.key.substr(own);
-    if (is_key(key)) visit({std::move(key), object.bytes, object.modified});
-  });
+    if (is_key(key)) visit({std::move(key), object.bytes, object.modified, object.tag});
+  };
+}
+
+std::unique_ptr<Upload> S3Store::begin_upload(std::string_view key) {
+  check_key(key);
+  return begin_parts(client_, object_of(key), put_headers({}, false));
+}
+
+void S3Store::drop_uploads(std::string_view key) {
+  check_key(key);
+  remove_uploads(client_, object_of(key));
 }
 
 void S3Store::remove(std::string_view key) {
@@ -240,7 +261,7 @@ void S3Store::remove(std::string_view key) {
 std::size_t S3Store::remove_leftovers(SystemTime before) {
   std::size_t removed = remove_unfinished(client_, object_of(""), before);
   std::vector<std::string> old;
-  list_objects(client_, hidden_folder(), [&](const ObjectInfo& object) {
+  list_objects(client_, hidden_folder(), Depth::all, [&](const ObjectInfo& object) {
     if (object.modified < before) old.push_back(object.key);
   });
   for (const std::string& object : old) {
