@@ -29,6 +29,7 @@ struct Arguments {
   bool no_clobber = false;
   std::string name;
   std::string library;
+  std::string scratch;
   double timeout_seconds = 120;
 };
 
@@ -40,7 +41,7 @@ json to_json(const CopyResult& result) {
   const Sidecar& sidecar = result.sidecar;
   const Image& image = result.image;
   json wal = nullptr;
-  if (sidecar.wal) wal = result.path.string() + ".wal";
+  if (!result.wal_path.empty()) wal = result.wal_path;
   json writer = nullptr;
   if (image.writer) writer = {{"pid", image.writer->pid}, {"program", image.writer->program}};
   json damaged = json::array();
@@ -54,9 +55,9 @@ json to_json(const CopyResult& result) {
       tables.push_back({{"schema", table.schema}, {"table", table.table}, {"rows", table.rows}});
     }
   }
-  return {{"path", result.path.string()},
+  return {{"path", result.path},
           {"wal", wal},
-          {"sidecar", sidecar_path(result.path).string()},
+          {"sidecar", result.sidecar_path},
           {"certification", sidecar.certification},
           {"method", sidecar.method},
           {"time", format_utc(sidecar.time)},
@@ -132,6 +133,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   options.timeout =
       std::chrono::milliseconds(static_cast<std::int64_t>(arguments.timeout_seconds * 1000));
   options.library = arguments.library;
+  options.scratch = arguments.scratch;
   options.stop = invocation.stop;
   bool logical = options.method != CopyOptions::Method::cp;
   if (options.keep_wal && logical) {
@@ -158,7 +160,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
     print_exact(to_json(result).dump(-1, ' ', false, json::error_handler_t::replace));
   } else {
     if (!invocation.quiet) print_summary(result);
-    print_exact(result.path.string());
+    print_exact(result.path);
   }
   bool damaged = result.sidecar.damaged_blocks > 0 || result.image.wal_damaged;
   return damaged ? exit_status(Errc::corrupt) : 0;
@@ -172,7 +174,8 @@ Run declare_copy(CLI::App& app, const Invocation& invocation) {
   app.add_option("SOURCE", copy.source, "The database, in use or not")->required();
   app.add_option(
          "DEST", copy.destination,
-         "A file, or a folder (a slash at its end makes it) for backup-YYYYMMDD-HHMMSS.duckdb")
+         "A file, or a folder (a slash at its end makes it) for backup-YYYYMMDD-HHMMSS.duckdb; or "
+         "s3://BUCKET/FOLDER/[NAME]")
       ->required();
   app.add_flag("--timestamp", copy.timestamp, "Put the local time into the name of the file");
   app.add_flag("--no-clobber", arguments->no_clobber, "Refuse if the destination exists");
@@ -185,6 +188,9 @@ Run declare_copy(CLI::App& app, const Invocation& invocation) {
   app.add_option("--storage-version", copy.storage_version,
                  "With --method attach: the copy's, as DuckDB calls it (v1.2.0, latest)");
   app.add_option("--libduckdb", arguments->library, "The DuckDB library to open copies with");
+  app.add_option("--scratch", arguments->scratch,
+                 "Folder for the working files of a copy to a bucket (default: $TMPDIR, /var/tmp)")
+      ->type_name("FOLDER");
   app.add_option("--verify", arguments->verify,
                  "none; blocks: every checksum (default); open: also open it with DuckDB; "
                  "full: also read every row")

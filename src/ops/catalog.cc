@@ -19,8 +19,6 @@ bool begins_like_duckdb(const fs::path& path) {
          std::memcmp(start.data() + 8, "DUCK", 4) == 0;
 }
 
-constexpr std::string_view kSidecarSuffix = ".duckback.json";
-
 // What the files in an export's folder hold.
 std::uint64_t bytes_below(const fs::path& folder) {
   std::uint64_t bytes = 0;
