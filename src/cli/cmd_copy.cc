@@ -6,7 +6,9 @@
 #include "cli/command.h"
 #include "cli/key_option.h"
 #include "cli/render.h"
+#include "ops/bucket_address.h"
 #include "ops/copy.h"
+#include "ops/fetch_copy.h"
 
 namespace duckback {
 namespace {
@@ -123,6 +125,24 @@ void print_summary(const CopyResult& result) {
   print_note(fmt::format("  {}; {}", size, verification(sidecar)));
 }
 
+void print_fetched(const CopyResult& result, const std::string& source) {
+  print_note(fmt::format("Fetched {} ({}) in {}; it is what duckback wrote", source,
+                         format_bytes(result.sidecar.bytes), format_duration(result.elapsed)));
+}
+
+// A copy in a bucket is given back as it is.
+void check_fetch(const CopyOptions& options) {
+  bool as_it_is = options.method == CopyOptions::Method::cp &&
+                  options.verify == CopyOptions::Verify::blocks && !options.keep_wal &&
+                  !options.allow_damaged && !options.require_certified && !options.key &&
+                  !options.name;
+  if (as_it_is) return;
+  throw Error(Errc::invalid,
+              "{} is a copy in a bucket, which is given back as it is: of the options only "
+              "--timestamp and --no-clobber go with it",
+              options.source);
+}
+
 int run(const Arguments& arguments, const Invocation& invocation) {
   CopyOptions options = arguments.copy;
   options.method = choose("--method", kMethods, arguments.method);
@@ -153,13 +173,17 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   options.step = [&](const std::string& what) { progress.say(what); };
   options.progress = [&](const CaptureProgress& now) { progress.update(now); };
 
-  CopyResult result = copy(options);
+  bool fetched = is_in_bucket(options.source);
+  if (fetched) check_fetch(options);
+  CopyResult result = fetched ? fetch_copy(options) : copy(options);
   progress.clear();
   for (const std::string& warning : result.warnings) print_warning(warning);
   if (invocation.json) {
     print_exact(to_json(result).dump(-1, ' ', false, json::error_handler_t::replace));
   } else {
-    if (!invocation.quiet) print_summary(result);
+    if (!invocation.quiet) {
+      fetched ? print_fetched(result, options.source) : print_summary(result);
+    }
     print_exact(result.path);
   }
   bool damaged = result.sidecar.damaged_blocks > 0 || result.image.wal_damaged;
@@ -171,7 +195,9 @@ int run(const Arguments& arguments, const Invocation& invocation) {
 Run declare_copy(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   CopyOptions& copy = arguments->copy;
-  app.add_option("SOURCE", copy.source, "The database, in use or not")->required();
+  app.add_option("SOURCE", copy.source,
+                 "The database, in use or not; or a copy in a bucket, to bring it here")
+      ->required();
   app.add_option(
          "DEST", copy.destination,
          "A file, or a folder (a slash at its end makes it) for backup-YYYYMMDD-HHMMSS.duckdb; or "

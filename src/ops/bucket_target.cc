@@ -68,7 +68,7 @@ bool BucketTarget::take_name(const CopyOptions& options, bool chosen) {
     if (chosen) return false;
     throw Error(Errc::conflict,
                 "{}: another process copies to it; if that was killed on another machine, its "
-                "claim ends a day after it, or remove {}",
+                "claim ends an hour after it, or remove {}",
                 address(), address_.of("duckback-claims/" + address_.name));
   }
   there_.clear();
@@ -101,13 +101,12 @@ void BucketTarget::check_replaceable() const {
 }
 
 std::unique_ptr<UploadSink> BucketTarget::make_sink() {
-  return std::make_unique<UploadSink>(
-      *store_, address_.name,
-      UploadSink::Options{.scratch = scratch_.path(), .before_part = renewing()});
+  return std::make_unique<UploadSink>(*store_, address_.name,
+                                      UploadSink::Options{.scratch = scratch_.path()});
 }
 
 void BucketTarget::publish(FileSink::Staged& copy, Sidecar& sidecar) {
-  SentFile database = send_file(*store_, address_.name, copy.database, renewing());
+  SentFile database = send_file(*store_, address_.name, copy.database);
   publish(database, copy.wal, sidecar);
 }
 
@@ -119,7 +118,7 @@ void BucketTarget::publish(SentFile& database, std::optional<StagedFile>& wal, S
   note_files(sidecar, address_.name, database.bytes, database.blake3, wal);
   std::optional<SentFile> sent_wal;
   std::string wal_name = address_.name + std::string(kWalSuffix);
-  if (wal) sent_wal = send_file(*store_, wal_name, *wal, renewing());
+  if (wal) sent_wal = send_file(*store_, wal_name, *wal);
   claim_->expect_mine();
   // A database is never there with the WAL of another one: rather it is gone for a moment.
   bool of_two = wal || has(kWalSuffix);

@@ -34,9 +34,6 @@ class BucketTarget : public CopyTarget {
   bool take_name(const CopyOptions& options, bool chosen);
   void check_replaceable() const;
   bool has(std::string_view suffix) const;
-  std::function<void()> renewing() {
-    return [this] { claim_->renew(); };
-  }
   void publish(SentFile& database, std::optional<StagedFile>& wal, Sidecar& sidecar);
 
   BucketAddress address_;

@@ -2,7 +2,10 @@
 
 #include <unistd.h>
 
+#include <condition_variable>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -15,8 +18,8 @@ namespace {
 
 using nlohmann::json;
 constexpr std::string_view kFolder = "duckback-claims/";
-constexpr auto kDead = std::chrono::hours(24);
-constexpr auto kRenewed = std::chrono::hours(1);
+constexpr auto kRenewed = std::chrono::minutes(5);
+constexpr auto kDead = std::chrono::minutes(60);
 
 std::string random_name() {
   std::random_device random;
@@ -81,7 +84,7 @@ CopyClaim::CopyClaim(Store& store, std::string key, std::string text)
     : store_(store),
       key_(std::move(key)),
       text_(std::move(text)),
-      renewed_(std::chrono::steady_clock::now()) {}
+      renewing_([this](const std::stop_token& stop) { keep(stop); }) {}
 
 std::unique_ptr<CopyClaim> CopyClaim::take(Store& store, const std::string& name) {
   std::string key = std::string(kFolder) + name;
@@ -96,19 +99,30 @@ std::unique_ptr<CopyClaim> CopyClaim::take(Store& store, const std::string& name
 }
 
 CopyClaim::~CopyClaim() {
+  renewing_.request_stop();
+  renewing_.join();
   try {
-    store_.remove(key_);
+    store_.remove_anyway(key_);
   } catch (const Error&) {  // The next copy to this folder sees that its process has ended.
   } catch (const Interrupted&) {
   }
 }
 
-void CopyClaim::renew() {
-  std::lock_guard lock(mutex_);
-  if (std::chrono::steady_clock::now() - renewed_ < kRenewed) return;
-  expect_mine();
-  store_.put(key_, as_bytes(text_));
-  renewed_ = std::chrono::steady_clock::now();
+void CopyClaim::keep(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  for (;;) {
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, stop, kRenewed, [] { return false; });
+    if (stop.stop_requested()) return;
+    try {
+      expect_mine();
+      store_.put(key_, as_bytes(text_));
+    } catch (const Error&) {  // In a few minutes again; if it is lost, expect_mine() says so.
+    } catch (const Interrupted&) {
+      return;
+    }
+  }
 }
 
 void CopyClaim::expect_mine() {

@@ -1,6 +1,7 @@
 #include "ops/copy_target.h"
 
 #include "base/error.h"
+#include "ops/bucket_address.h"
 #include "ops/publish.h"
 
 namespace duckback {
@@ -14,7 +15,9 @@ class FileTarget : public CopyTarget {
         destination_(options.destination,
                      {.timestamp = options.timestamp, .extension = is_folder_ ? "" : ".duckdb"}) {
     fs::path source = options.source;
-    check_apart(source, resolve_database(source), destination_.path());
+    if (!is_in_bucket(options.source)) {
+      check_apart(source, resolve_database(source), destination_.path());
+    }
     if (options.clobber) check_replaceable(destination_.path());
     replace_ = options.clobber && !is_folder_ && !destination_.chosen();
     if (!replace_ && stat_path(destination_.path())) fail_exists(address(""), options_);

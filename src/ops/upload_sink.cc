@@ -33,7 +33,7 @@ void UploadSink::begin(std::uint64_t file_bytes, std::uint64_t block_bytes, Byte
     part_bytes_ = std::max(part_bytes_, part_bytes);
     sender_.reset();
     sent_.clear();
-    sender_ = std::make_unique<PartSender>(store_, key_, part_bytes_, options_.before_part);
+    sender_ = std::make_unique<PartSender>(store_, key_, part_bytes_);
   }
   parts_.assign(count, Part());
   held_ = 0;
@@ -239,10 +239,9 @@ std::optional<UploadSink::Staged> UploadSink::finish(const Image& image) {
   return staged;
 }
 
-SentFile send_file(Store& store, const std::string& key, const StagedFile& file,
-                   const std::function<void()>& before_part) {
+SentFile send_file(Store& store, const std::string& key, const StagedFile& file) {
   std::uint64_t part_bytes = part_bytes_for(file.bytes);
-  PartSender sender(store, key, part_bytes, before_part);
+  PartSender sender(store, key, part_bytes);
   for (std::uint64_t at = 0, number = 0; at < file.bytes; at += part_bytes, ++number) {
     Bytes part(std::min(part_bytes, file.bytes - at));
     if (file.temp.file().read_at(at, part) != part.size()) {

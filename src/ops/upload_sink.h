@@ -30,7 +30,6 @@ class UploadSink : public ImageSink {
  public:
   struct Options {
     fs::path scratch;                           // where that file is
-    std::function<void()> before_part;          // called before each is sent, by several threads
     std::optional<std::uint64_t> part_bytes{};  // for tests
     std::optional<std::uint64_t> space{};       // the same: how much of the disk may be used
   };
@@ -102,7 +101,6 @@ class UploadSink : public ImageSink {
 };
 
 // Sends a file as it is.
-SentFile send_file(Store& store, const std::string& key, const StagedFile& file,
-                   const std::function<void()>& before_part);
+SentFile send_file(Store& store, const std::string& key, const StagedFile& file);
 
 }  // namespace duckback

@@ -49,10 +49,9 @@ class CountingStore : public MemoryStore {
 class UploadSinkTest : public testing::Test {
  protected:
   UploadSink sink(std::uint64_t part_bytes, std::uint64_t space = std::uint64_t{1} << 40) {
-    return {
-        store_,
-        "copy.duckdb",
-        {.scratch = folder_.path(), .before_part = {}, .part_bytes = part_bytes, .space = space}};
+    return {store_,
+            "copy.duckdb",
+            {.scratch = folder_.path(), .part_bytes = part_bytes, .space = space}};
   }
   test::TestFolder folder_;
   CountingStore store_;
@@ -208,7 +207,7 @@ TEST_F(UploadSinkTest, AStoreThatFailsEndsTheCapture) {
     }
   } store;
   LivingDatabase database(200);
-  UploadSink to(store, "a", {.scratch = folder_.path(), .before_part = {}, .part_bytes = kBlock});
+  UploadSink to(store, "a", {.scratch = folder_.path(), .part_bytes = kBlock});
   error_of(Errc::unavailable, [&] { to.finish(capture(database.path(), to, {})); });
 }
 

@@ -13,18 +13,13 @@ constexpr std::size_t kThreadsForLarge = 1;
 
 }  // namespace
 
-PartSender::PartSender(Store& store, const std::string& key, std::uint64_t part_bytes,
-                       std::function<void()> before_part)
+PartSender::PartSender(Store& store, const std::string& key, std::uint64_t part_bytes)
     : upload_(store.begin_upload(key)),
-      before_part_(std::move(before_part)),
       group_(part_bytes > kPartBytes ? kThreadsForLarge : kThreads, 1) {}
 
 void PartSender::send(std::size_t number, Bytes part) {
   auto shared = std::make_shared<Bytes>(std::move(part));
-  group_.run([this, number, shared] {
-    if (before_part_) before_part_();
-    upload_->put_part(number, *shared);
-  });
+  group_.run([this, number, shared] { upload_->put_part(number, *shared); });
 }
 
 std::unique_ptr<Upload> PartSender::finish() {

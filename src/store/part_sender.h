@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -12,9 +11,7 @@ namespace duckback {
 // Sends the parts of one object, several at once. Memory: a few parts. For one thread.
 class PartSender {
  public:
-  // `before_part` is called before each, by the threads that send them.
-  PartSender(Store& store, const std::string& key, std::uint64_t part_bytes,
-             std::function<void()> before_part);
+  PartSender(Store& store, const std::string& key, std::uint64_t part_bytes);
   // Waits while too many are on their way. Throws what went wrong with those before.
   void send(std::size_t number, Bytes part);
   // All have arrived when it returns.
@@ -22,7 +19,6 @@ class PartSender {
 
  private:
   std::unique_ptr<Upload> upload_;
-  std::function<void()> before_part_;
   TaskGroup group_;  // ends before what its tasks use
 };
 

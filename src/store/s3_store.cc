@@ -144,11 +144,31 @@ bool S3Store::creates_atomically() {
 }
 
 bool S3Store::probe() {
+  // An answer may get lost of a server that did what it was asked.
+  struct Removing {
+    S3Client& client;
+    S3Request request;
+    bool done = false;
+    void now() {
+      done = true;
+      client.send_ok(request);
+    }
+    ~Removing() {
+      if (done) return;
+      try {
+        client.send(request);
+      } catch (const Error&) {  // Why the probe failed is on its way.
+      } catch (const Interrupted&) {
+      }
+    }
+  };
   std::string object = hidden_folder() + "probe/" + random_name();
+  Removing removing{client_,
+                    {.method = "DELETE", .object = object, .permission = "s3:DeleteObject"}};
   std::optional<bool> first = create_if_none(object, as_bytes("first"), true);
   if (!first) return false;
   std::optional<bool> second = create_if_none(object, as_bytes("second"), true);
-  client_.send_ok({.method = "DELETE", .object = object, .permission = "s3:DeleteObject"});
+  removing.now();
   return second == false;
 }
 
@@ -250,9 +270,12 @@ void S3Store::drop_uploads(std::string_view key) {
   remove_uploads(client_, object_of(key));
 }
 
-void S3Store::remove(std::string_view key) {
+void S3Store::remove(std::string_view key, bool despite_stop) {
   check_key(key);
-  S3Request request{.method = "DELETE", .object = object_of(key), .permission = "s3:DeleteObject"};
+  S3Request request{.method = "DELETE",
+                    .object = object_of(key),
+                    .despite_stop = despite_stop,
+                    .permission = "s3:DeleteObject"};
   S3Answer answer = client_.send(request);
   bool gone = answer.http.status == 404 && answer.code != "NoSuchBucket";
   if (!answer.ok() && !gone) client_.fail(request, answer);

@@ -35,7 +35,8 @@ class S3Store : public Store {
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void list_folder(std::string_view prefix,
                    const std::function<void(const ObjectInfo&)>& visit) override;
-  void remove(std::string_view key) override;
+  void remove(std::string_view key) override { remove(key, false); }
+  void remove_anyway(std::string_view key) override { remove(key, true); }
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   void drop_uploads(std::string_view key) override;
   bool creates_atomically() override;
@@ -48,6 +49,7 @@ class S3Store : public Store {
  private:
   std::string object_of(std::string_view key) const;
   std::string hidden_folder() const;
+  void remove(std::string_view key, bool despite_stop);
   std::function<void(const ObjectInfo&)> by_key(
       const std::function<void(const ObjectInfo&)>& visit) const;
   HttpHeaders put_headers(ByteView bytes, bool whole);
