@@ -111,6 +111,7 @@ CatalogCopy BucketFolder::look_at(const std::string& name) {
 
 Catalog BucketFolder::read() {
   Objects objects = list("");
+  std::set<std::string> claimed = list_claims(*store_);
   std::vector<std::string> names;
   Catalog catalog;
   for (const auto& [key, object] : objects) {
@@ -127,6 +128,10 @@ Catalog BucketFolder::read() {
       readers.run([&, name] {
         try {
           CatalogCopy copy = judge(name, load_record(name), objects);
+          if (copy.state == CatalogCopy::State::missing) {
+            if (claimed.contains(name)) return;  // It is on its way.
+            copy = look_at(name);                // It may have come since it was listed.
+          }
           std::lock_guard lock(mutex);
           catalog.copies.push_back(std::move(copy));
         } catch (const Error& error) {

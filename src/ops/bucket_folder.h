@@ -20,9 +20,9 @@ class BucketFolder {
   BucketFolder(BucketAddress address, std::shared_ptr<Store> store)
       : address_(std::move(address)), store_(std::move(store)) {}
 
-  // A copy's record, and whether the objects are, by their sizes and ETags, those it describes: one
-  // request for a thousand objects, and one for each record. A database without record is one whose
-  // name ends in ".duckdb".
+  // A copy's record, and whether the objects are, by their sizes and ETags, those it describes: two
+  // requests, one more for every thousand objects, and one for each record. A database without
+  // record is one whose name ends in ".duckdb".
   Catalog read();
   // Throws Errc::not_found if there is no record, Errc::corrupt if it is none.
   CatalogCopy look_at(const std::string& name);

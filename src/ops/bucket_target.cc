@@ -11,10 +11,12 @@ namespace {
 
 constexpr std::string_view kWalSuffix = ".wal";
 
-void check_length(const ObjectInfo& made, std::uint64_t bytes, const std::string& address) {
-  if (made.bytes == bytes) return;
+// Returns the object's ETag.
+std::string complete(SentFile& file, const std::string& address) {
+  ObjectInfo made = file.upload->complete();
+  if (made.bytes == file.bytes) return made.tag;
   throw Error(Errc::io, "{} has {} bytes in the bucket, {} were sent; make the copy again", address,
-              made.bytes, bytes);
+              made.bytes, file.bytes);
 }
 
 }  // namespace
@@ -120,22 +122,28 @@ void BucketTarget::publish(SentFile& database, std::optional<StagedFile>& wal, S
   std::string wal_name = address_.name + std::string(kWalSuffix);
   if (wal) sent_wal = send_file(*store_, wal_name, *wal);
   claim_->expect_mine();
+  // What is there without a record could not be told from what others put there, if this process
+  // were killed before the end. A record that is there stays as long as its copy.
+  if (!has(kSidecarSuffix)) put_record(sidecar);
   // A database is never there with the WAL of another one: rather it is gone for a moment.
   bool of_two = wal || has(kWalSuffix);
-  if (of_two && has("")) store_->remove(address_.name);
-  if (sent_wal) {
-    ObjectInfo made = sent_wal->upload->complete();
-    check_length(made, wal->bytes, address(kWalSuffix));
-    sidecar.wal->etag = made.tag;
-  } else if (of_two) {
-    store_->remove(wal_name);
-  }
-  ObjectInfo made = database.upload->complete();
-  check_length(made, database.bytes, address());
-  sidecar.etag = made.tag;
-  in_context(fmt::format("{} is there, its record is not", address()), [&] {
-    store_->put(address_.name + std::string(kSidecarSuffix), as_bytes(sidecar_text(sidecar)));
-  });
+  bool goes_first = of_two && has("");
+  if (goes_first) store_->remove(address_.name);
+  in_context(goes_first ? "the former copy had to go first; make this one again" : "last step",
+             [&] {
+               if (sent_wal) {
+                 sidecar.wal->etag = complete(*sent_wal, address(kWalSuffix));
+               } else if (of_two) {
+                 store_->remove(wal_name);
+               }
+               sidecar.etag = complete(database, address());
+             });
+  in_context(fmt::format("{} is there, its record is not up to date", address()),
+             [&] { put_record(sidecar); });
+}
+
+void BucketTarget::put_record(const Sidecar& sidecar) {
+  store_->put(address_.name + std::string(kSidecarSuffix), as_bytes(sidecar_text(sidecar)));
 }
 
 void BucketTarget::publish_folder(const fs::path&, Sidecar&) {

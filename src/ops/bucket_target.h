@@ -8,8 +8,8 @@
 namespace duckback {
 
 // A copy in a bucket: objects of the names that the files would have. The one of the database
-// appears whole, after its WAL if it has one; the record comes last. Nobody else copies to the name
-// meanwhile (ops/copy_claim.h). What is made on the way is in a scratch folder of its own.
+// appears whole, after its WAL if it has one; the record is complete last. Nobody else copies to
+// the name meanwhile (ops/copy_claim.h). What is made on the way is in a scratch folder of its own.
 class BucketTarget : public CopyTarget {
  public:
   // Throws Errc::refused for what cannot be replaced by a copy, Errc::conflict if somebody else is
@@ -34,6 +34,7 @@ class BucketTarget : public CopyTarget {
   bool take_name(const CopyOptions& options, bool chosen);
   void check_replaceable() const;
   bool has(std::string_view suffix) const;
+  void put_record(const Sidecar& sidecar);
   void publish(SentFile& database, std::optional<StagedFile>& wal, Sidecar& sidecar);
 
   BucketAddress address_;

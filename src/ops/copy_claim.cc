@@ -135,6 +135,13 @@ void CopyClaim::expect_mine() {
               store_.name());
 }
 
+std::set<std::string> list_claims(Store& store) {
+  std::set<std::string> names;
+  store.list(kFolder,
+             [&](const ObjectInfo& object) { names.insert(object.key.substr(kFolder.size())); });
+  return names;
+}
+
 std::size_t remove_dead_claims(Store& store) {
   std::vector<ObjectInfo> claims;
   store.list(kFolder, [&](const ObjectInfo& object) { claims.push_back(object); });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -31,6 +32,8 @@ class CopyClaim {
   std::jthread renewing_;
 };
 
+// The names that somebody has a claim on.
+std::set<std::string> list_claims(Store& store);
 // Removes claims of processes that have ended on this machine, or did not renew theirs for an hour,
 // together with the uploads that those had begun. Returns how many.
 std::size_t remove_dead_claims(Store& store);
