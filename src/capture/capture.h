@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/bitmap.h"
 #include "duckfile/header.h"
 #include "io/file.h"
 #include "io/lock_holder.h"
@@ -32,6 +33,13 @@ class ImageSink {
   // the last word. `file_bytes` bounds the offsets that follow; they and the sizes are multiples of
   // `block_bytes` behind the first block, but for the end of the file.
   virtual void begin(std::uint64_t file_bytes, std::uint64_t block_bytes, ByteView head) = 0;
+  // What is yet to come of this round, by number of the block: each of these once, unless it cannot
+  // be read, and no other. A round that is lost ends early; one for which this is not called may
+  // write blocks again.
+  virtual void expect(const Bitmap& blocks) { (void)blocks; }
+  // Whether they must come in the order of the file, though a busy database is then lost more
+  // often.
+  virtual bool in_order() const { return false; }
   // As many threads call take_buffer(), holds() and write_blocks() at once, but never two for the
   // same block, and no other function meanwhile.
   virtual std::size_t threads() const { return 1; }

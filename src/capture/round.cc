@@ -329,7 +329,9 @@ bool Round::read_pending() {
   // image can be taken on the way. Once a target was lost, what was new lately is read first, and
   // then backwards: DuckDB gives out the lowest free block, so that the old mass lies at the
   // beginning.
-  bool in_order = !live_ || state_.rounds == 1;
+  state_.drain();
+  state_.sink.expect(pending_);
+  bool in_order = !live_ || state_.rounds == 1 || state_.sink.in_order();
   if (in_order) return read_forwards(false) && read_suspects(kTries);
   return read_forwards(true) && read_backwards() && read_suspects(kTries);
 }

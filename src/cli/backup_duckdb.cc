@@ -22,10 +22,9 @@ void log(std::string_view level, std::string_view text) {
 int run_copy(const CopyOptions& options) {
   CopyResult result = copy(options);
   for (const std::string& warning : result.warnings) log("WARNING", warning);
-  log("INFO",
-      fmt::format("done in {}: {} ({}, {})", format_duration(result.elapsed), result.path.string(),
-                  format_bytes(result.sidecar.bytes), result.sidecar.certification));
-  print_exact(result.path.string());
+  log("INFO", fmt::format("done in {}: {} ({}, {})", format_duration(result.elapsed), result.path,
+                          format_bytes(result.sidecar.bytes), result.sidecar.certification));
+  print_exact(result.path);
   return 0;
 }
 
@@ -43,7 +42,8 @@ int run_backup_duckdb(int argc, char** argv) {
   CLI::App app("Copies a DuckDB database, in use or not.", "backup_duckdb");
   app.add_option("--db", options.source, "The database")->required();
   app.add_option("--backup", options.destination,
-                 "Where to: a file, or a folder for backup-YYYYMMDD-HHMMSS.duckdb")
+                 "Where to: a file, or a folder for backup-YYYYMMDD-HHMMSS.duckdb; or "
+                 "s3://BUCKET/FOLDER/[NAME]")
       ->required();
   app.add_option("--method", method,
                  "cp: its blocks (default); attach: through DuckDB, which compacts")

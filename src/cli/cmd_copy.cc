@@ -7,7 +7,9 @@
 #include "cli/key_option.h"
 #include "cli/render.h"
 #include "cli/timeout_option.h"
+#include "ops/bucket_address.h"
 #include "ops/copy.h"
+#include "ops/fetch_copy.h"
 
 namespace duckback {
 namespace {
@@ -30,6 +32,7 @@ struct Arguments {
   bool no_clobber = false;
   std::string library;
   TimeoutOption timeout;
+  std::string scratch;
 };
 
 double seconds(std::chrono::nanoseconds time) {
@@ -40,7 +43,7 @@ json to_json(const CopyResult& result) {
   const Sidecar& sidecar = result.sidecar;
   const Image& image = result.image;
   json wal = nullptr;
-  if (sidecar.wal) wal = result.path.string() + ".wal";
+  if (!result.wal_path.empty()) wal = result.wal_path;
   json writer = nullptr;
   if (image.writer) writer = {{"pid", image.writer->pid}, {"program", image.writer->program}};
   json damaged = json::array();
@@ -54,9 +57,9 @@ json to_json(const CopyResult& result) {
       tables.push_back({{"schema", table.schema}, {"table", table.table}, {"rows", table.rows}});
     }
   }
-  return {{"path", result.path.string()},
+  return {{"path", result.path},
           {"wal", wal},
-          {"sidecar", sidecar_path(result.path).string()},
+          {"sidecar", result.sidecar_path},
           {"certification", sidecar.certification},
           {"method", sidecar.method},
           {"time", format_utc(sidecar.time)},
@@ -122,6 +125,24 @@ void print_summary(const CopyResult& result) {
   print_note(fmt::format("  {}; {}", size, verification(sidecar)));
 }
 
+void print_fetched(const CopyResult& result, const std::string& source) {
+  print_note(fmt::format("Fetched {} ({}) in {}; it is what duckback wrote", source,
+                         format_bytes(result.sidecar.bytes), format_duration(result.elapsed)));
+}
+
+// A copy in a bucket is given back as it is.
+void check_fetch(const CopyOptions& options) {
+  bool as_it_is = options.method == CopyOptions::Method::cp &&
+                  options.verify == CopyOptions::Verify::blocks && !options.keep_wal &&
+                  !options.allow_damaged && !options.require_certified && !options.key &&
+                  !options.name;
+  if (as_it_is) return;
+  throw Error(Errc::invalid,
+              "{} is a copy in a bucket, which is given back as it is: of the options only "
+              "--timestamp and --no-clobber go with it",
+              options.source);
+}
+
 int run(const Arguments& arguments, const Invocation& invocation) {
   CopyOptions options = arguments.copy;
   options.method = choose("--method", kMethods, arguments.method);
@@ -131,6 +152,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   if (options.name && options.name->empty()) throw Error(Errc::invalid, "--name: it is empty");
   options.timeout = arguments.timeout.read();
   options.library = arguments.library;
+  options.scratch = arguments.scratch;
   options.stop = invocation.stop;
   bool logical = options.method != CopyOptions::Method::cp;
   if (options.keep_wal && logical) {
@@ -150,14 +172,18 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   options.step = [&](const std::string& what) { progress.say(what); };
   options.progress = [&](const CaptureProgress& now) { progress.update(now); };
 
-  CopyResult result = copy(options);
+  bool fetched = is_in_bucket(options.source);
+  if (fetched) check_fetch(options);
+  CopyResult result = fetched ? fetch_copy(options) : copy(options);
   progress.clear();
   for (const std::string& warning : result.warnings) print_warning(warning);
   if (invocation.json) {
     print_exact(to_json(result).dump(-1, ' ', false, json::error_handler_t::replace));
   } else {
-    if (!invocation.quiet) print_summary(result);
-    print_exact(result.path.string());
+    if (!invocation.quiet) {
+      fetched ? print_fetched(result, options.source) : print_summary(result);
+    }
+    print_exact(result.path);
   }
   bool damaged = result.sidecar.damaged_blocks > 0 || result.image.wal_damaged;
   return damaged ? exit_status(Errc::corrupt) : 0;
@@ -168,10 +194,13 @@ int run(const Arguments& arguments, const Invocation& invocation) {
 Run declare_copy(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
   CopyOptions& copy = arguments->copy;
-  app.add_option("SOURCE", copy.source, "The database, in use or not")->required();
+  app.add_option("SOURCE", copy.source,
+                 "The database, in use or not; or a copy in a bucket, to bring it here")
+      ->required();
   app.add_option(
          "DEST", copy.destination,
-         "A file, or a folder (a slash at its end makes it) for backup-YYYYMMDD-HHMMSS.duckdb")
+         "A file, or a folder (a slash at its end makes it) for backup-YYYYMMDD-HHMMSS.duckdb; or "
+         "s3://BUCKET/FOLDER/[NAME]")
       ->required();
   app.add_flag("--timestamp", copy.timestamp, "Put the local time into the name of the file");
   app.add_flag("--no-clobber", arguments->no_clobber, "Refuse if the destination exists");
@@ -184,6 +213,9 @@ Run declare_copy(CLI::App& app, const Invocation& invocation) {
   app.add_option("--storage-version", copy.storage_version,
                  "With --method attach: the copy's, as DuckDB calls it (v1.2.0, latest)");
   app.add_option("--libduckdb", arguments->library, "The DuckDB library to open copies with");
+  app.add_option("--scratch", arguments->scratch,
+                 "Folder for the working files of a copy to a bucket (default: $TMPDIR, /var/tmp)")
+      ->type_name("FOLDER");
   app.add_option("--verify", arguments->verify,
                  "none; blocks: every checksum (default); open: also open it with DuckDB; "
                  "full: also read every row")

@@ -99,10 +99,10 @@ void print(const ForgetReport& report, bool dry_run, bool quiet) {
       ++removed;
       freed += copy.bytes;
     }
-    table.add(copy.sidecar,
-              {remove ? "remove" : "keep", format_local(copy.sidecar.time),
-               format_bytes(copy.bytes), copy.path.filename().string(),
-               decision.reasons.empty() ? "no rule keeps it" : join(decision.reasons)});
+    table.add(
+        copy.sidecar,
+        {remove ? "remove" : "keep", format_local(copy.sidecar.time), format_bytes(copy.bytes),
+         copy.name, decision.reasons.empty() ? "no rule keeps it" : join(decision.reasons)});
   }
   if (!quiet || dry_run) table.print();
   if (quiet) return;
@@ -113,6 +113,13 @@ void print(const ForgetReport& report, bool dry_run, bool quiet) {
   if (report.foreign > 0) {
     print_note(fmt::format("{} without sidecar not touched", count_of(report.foreign, "database")));
   }
+}
+
+ForgetReport forget_in(const std::string& folder, const ForgetOptions& options,
+                       const Invocation& invocation) {
+  if (!is_in_bucket(folder)) return forget(folder, options);
+  BucketFolder bucket(parse_bucket_folder(folder), invocation.stop);
+  return forget(bucket, options);
 }
 
 int forget_copies(const Arguments& arguments, const Invocation& invocation) {
@@ -128,7 +135,7 @@ int forget_copies(const Arguments& arguments, const Invocation& invocation) {
                 folder);
   }
   ForgetOptions options{.policy = policy_of(arguments), .dry_run = arguments.dry_run};
-  ForgetReport report = forget(folder, options);
+  ForgetReport report = forget_in(folder, options, invocation);
   if (invocation.json) {
     print_exact(to_json(report));
   } else {
@@ -280,7 +287,8 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   // Without --repo a path is a folder of copies, and rules are for one.
   bool by_rule = !policy_of(arguments).empty();
   if (arguments.what.size() == 1 &&
-      (by_rule || !arguments.repo.named() || stat_path(arguments.what.front()))) {
+      (by_rule || !arguments.repo.named() || stat_path(arguments.what.front()) ||
+       is_in_bucket(arguments.what.front()))) {
     return forget_copies(arguments, invocation);
   }
   return forget_by_id(arguments, invocation);
@@ -290,8 +298,10 @@ int run(const Arguments& arguments, const Invocation& invocation) {
 
 Run declare_forget(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
-  app.add_option("WHAT", arguments->what,
-                 "A folder of copies, or ids of snapshots in the repository");
+  app.add_option(
+      "WHAT", arguments->what,
+      "A folder of copies (of a bucket: s3://BUCKET/FOLDER/), or ids of snapshots in the "
+      "repository");
   arguments->repo.declare(app);
   for (std::size_t i = 0; i < kCounts.size(); ++i) {
     app.add_option(kCounts[i].flag, arguments->counts[i], kCounts[i].help)

@@ -7,7 +7,7 @@
 #include "cli/render.h"
 #include "cli/repo_option.h"
 #include "cli/snapshot_table.h"
-#include "ops/catalog.h"
+#include "ops/bucket_folder.h"
 
 namespace duckback {
 namespace {
@@ -23,7 +23,7 @@ std::string verified(const CatalogCopy& copy) {
   return fmt::format("{} {}", sidecar.verified->level, format_local(sidecar.verified->time));
 }
 
-void print(const Catalog& catalog, const fs::path& folder) {
+void print(const Catalog& catalog, const std::string& folder) {
   using Align = Table::Align;
   CopyTable table({{Align::left, "TIME"},
                    {Align::right, "SIZE"},
@@ -34,13 +34,12 @@ void print(const Catalog& catalog, const fs::path& folder) {
                    {Align::left, "FILE"}});
   for (const CatalogCopy& copy : catalog.copies) {
     const Sidecar& sidecar = copy.sidecar;
-    table.add(sidecar,
-              {format_local(sidecar.time), format_bytes(copy.bytes),
-               format_bytes(sidecar.source_bytes + sidecar.source_wal_bytes), sidecar.method,
-               sidecar.certification, verified(copy), copy.path.filename().string()});
+    table.add(sidecar, {format_local(sidecar.time), format_bytes(copy.bytes),
+                        format_bytes(sidecar.source_bytes + sidecar.source_wal_bytes),
+                        sidecar.method, sidecar.certification, verified(copy), copy.name});
   }
   table.print();
-  if (catalog.copies.empty()) print_note(fmt::format("no copies in {}", folder.string()));
+  if (catalog.copies.empty()) print_note(fmt::format("no copies in {}", folder));
   if (!catalog.foreign.empty()) {
     if (!catalog.copies.empty()) print_result("");
     print_result("Databases not written by duckback:");
@@ -63,14 +62,19 @@ void print(const Catalog& catalog, const fs::path& folder) {
 Run declare_list(CLI::App& app, const Invocation& invocation) {
   auto folder = std::make_shared<std::string>();
   auto password = std::make_shared<PasswordSource>();
-  app.add_option("DIR", *folder, "The folder that the copies are in, or a repository")->required();
+  app.add_option(
+         "DIR", *folder,
+         "The folder that the copies are in (of a bucket: s3://BUCKET/FOLDER/), or a repository")
+      ->required();
   password->declare(app, "");
   return [folder, password, &invocation] {
     if (is_repository_folder(*folder)) {
       RepoOption repo{.repo = *folder, .source = *password};
       return print_snapshots(repo.open(invocation), "", invocation);
     }
-    Catalog catalog = read_catalog(*folder);
+    Catalog catalog = is_in_bucket(*folder)
+                          ? BucketFolder(parse_bucket_folder(*folder), invocation.stop).read()
+                          : read_catalog(*folder);
     if (invocation.json) {
       print_exact(to_json(catalog));
     } else {

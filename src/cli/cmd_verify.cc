@@ -6,7 +6,7 @@
 #include "cli/command.h"
 #include "cli/key_option.h"
 #include "cli/render.h"
-#include "ops/catalog.h"
+#include "ops/bucket_folder.h"
 #include "ops/verify.h"
 
 namespace duckback {
@@ -35,10 +35,38 @@ struct Outcome {
   }
 };
 
+std::vector<fs::path> expand_bucket(const std::string& given, const Invocation& invocation) {
+  BucketAddress address = parse_bucket_address(given);
+  if (is_sidecar_name(address.name)) address.name = copy_of_sidecar(address.name);
+  if (!address.name.empty()) return {address.of(address.name)};
+  std::vector<fs::path> paths;
+  Catalog catalog = BucketFolder(address, invocation.stop).read();
+  for (const CatalogCopy& copy : catalog.copies) paths.push_back(copy.path);
+  for (const CatalogProblem& problem : catalog.problems) {
+    BucketAddress record = parse_bucket_address(problem.path.string());
+    paths.emplace_back(record.of(copy_of_sidecar(record.name)));
+  }
+  if (paths.empty()) throw Error(Errc::not_found, "there are no copies in {}", given);
+  return paths;
+}
+
+VerifyReport verify_one(const fs::path& path, const VerifyOptions& options,
+                        const Invocation& invocation) {
+  if (!is_in_bucket(path.string())) return verify(path, options);
+  BucketAddress address = parse_bucket_address(path.string());
+  std::string name = address.name;
+  return BucketFolder(std::move(address), invocation.stop).verify(name, options);
+}
+
 // Folders become the copies in them, and sidecars (folder/* names them too) their copies.
-std::vector<fs::path> expand(const std::vector<std::string>& given) {
+std::vector<fs::path> expand(const std::vector<std::string>& given, const Invocation& invocation) {
   std::vector<fs::path> paths;
   for (const std::string& path : given) {
+    if (is_in_bucket(path)) {
+      std::vector<fs::path> copies = expand_bucket(path, invocation);
+      paths.insert(paths.end(), copies.begin(), copies.end());
+      continue;
+    }
     if (is_sidecar_name(path)) {
       fs::path copy = copy_of_sidecar(path);
       bool named = std::find(given.begin(), given.end(), copy.string()) != given.end();
@@ -158,10 +186,10 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   };
   json rows = json::array();
   int status = 0;
-  for (const fs::path& path : expand(arguments.paths)) {
+  for (const fs::path& path : expand(arguments.paths, invocation)) {
     Outcome outcome{.path = path, .report = {}, .error = {}};
     try {
-      outcome.report = verify(path, options);
+      outcome.report = verify_one(path, options, invocation);
     } catch (const Error& error) {
       outcome.error = error;
     }
@@ -182,12 +210,16 @@ int run(const Arguments& arguments, const Invocation& invocation) {
 
 Run declare_verify(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
-  app.add_option("FILE", arguments->paths, "Copies, or folders of copies")->required();
+  app.add_option("FILE", arguments->paths,
+                 "Copies, or folders of copies; in a bucket a folder has a '/' at its end")
+      ->required();
   app.add_flag("--open", arguments->open, "Also open each with DuckDB and count its rows");
   app.add_flag("--full", arguments->full, "Also read every value with DuckDB");
   arguments->key.declare(app);
-  app.add_option("--scratch", arguments->scratch,
-                 "Folder for the working files of --open and --full (default: beside the copy)")
+  app.add_option(
+         "--scratch", arguments->scratch,
+         "Folder for the working files of --open and --full (default: beside the copy), and for "
+         "copies in buckets (default: $TMPDIR, /var/tmp)")
       ->check(CLI::ExistingDirectory.description("FOLDER"));
   app.add_option("--libduckdb", arguments->library, "The libduckdb.so to open copies with");
   app.footer(

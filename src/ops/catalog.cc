@@ -19,8 +19,6 @@ bool begins_like_duckdb(const fs::path& path) {
          std::memcmp(start.data() + 8, "DUCK", 4) == 0;
 }
 
-constexpr std::string_view kSidecarSuffix = ".duckback.json";
-
 // What the files in an export's folder hold.
 std::uint64_t bytes_below(const fs::path& folder) {
   std::uint64_t bytes = 0;
@@ -88,6 +86,7 @@ CatalogCopy look_at_copy(const fs::path& path) {
   CatalogCopy copy;
   copy.sidecar = load_sidecar(path);
   copy.path = path;
+  copy.name = path.filename().string();
   std::optional<FileStat> file = stat_path(path);
   std::optional<FileStat> wal = stat_path(path.string() + ".wal");
   if (!file) {
@@ -140,12 +139,16 @@ Catalog read_catalog(const fs::path& folder) {
       if (error.code() != Errc::not_found) catalog.problems.push_back({path, error.what()});
     }
   }
+  sort_catalog(catalog);
+  return catalog;
+}
+
+void sort_catalog(Catalog& catalog) {
   std::sort(catalog.copies.begin(), catalog.copies.end(),
             [](const CatalogCopy& a, const CatalogCopy& b) {
               return std::tuple(a.sidecar.identity(), a.sidecar.time, a.path) <
                      std::tuple(b.sidecar.identity(), b.sidecar.time, b.path);
             });
-  return catalog;
 }
 
 }  // namespace duckback

@@ -17,11 +17,13 @@ struct CatalogCopy {
     half_removed,  // forget was killed while it removed this copy
   };
   Sidecar sidecar;
-  fs::path path;  // the database, or the folder of an export
+  fs::path path;     // the database, or the folder of an export; in a bucket its address
+  std::string name;  // the last part of it
   State state = State::present;
   std::string problem;      // "" or what is wrong, in a sentence
   std::uint64_t bytes = 0;  // on disk, database and WAL
-  FileStat file;            // of `path`, as seen
+  FileStat file;            // of `path`, as seen; on this machine
+  std::string etag;         // the same in a bucket
 
   // Nothing speaks against restoring from it.
   bool good() const;
@@ -46,6 +48,8 @@ struct Catalog {
 
 // Looks at one folder, not at those below. Throws Errc::not_found or Errc::refused if it is none.
 Catalog read_catalog(const fs::path& folder);
+// Puts copies into their order.
+void sort_catalog(Catalog& catalog);
 // The copy at `path` as it is on disk now. Throws as load_sidecar() does.
 CatalogCopy look_at_copy(const fs::path& path);
 

@@ -7,8 +7,8 @@
 #include "duckdb/worker.h"
 #include "duckfile/block_check.h"
 #include "io/host.h"
-#include "ops/destination.h"
-#include "ops/publish.h"
+#include "ops/bucket_target.h"
+#include "ops/copy_target.h"
 
 namespace duckback {
 namespace {
@@ -82,14 +82,18 @@ Sidecar describe(const CopyOptions& options, const Image& image) {
 class Copying {
  public:
   explicit Copying(const CopyOptions& options)
-      : options_(options),
-        source_(options.source),
-        began_(std::chrono::steady_clock::now()),
-        destination_(open_destination()) {}
+      : options_(options), source_(options.source), began_(std::chrono::steady_clock::now()) {
+    check_source(source_);
+    if (!is_in_bucket(options_.destination)) {
+      target_ = open_file_target(options_);
+      return;
+    }
+    auto bucket = std::make_unique<BucketTarget>(options_);
+    bucket_ = bucket.get();
+    target_ = std::move(bucket);
+  }
 
   CopyResult run() {
-    remove_leftovers(destination_.path());
-    check_space(source_, destination_.path());
     switch (options_.method) {
       case CopyOptions::Method::cp:
         copy_blocks();
@@ -101,45 +105,28 @@ class Copying {
         export_files();
         break;
     }
-    save_sidecar(destination_.path(), result_.sidecar);
-    result_.path = destination_.path();
+    result_.path = target_->address();
+    result_.sidecar_path = target_->address(kSidecarSuffix);
+    if (result_.sidecar.wal) result_.wal_path = target_->address(".wal");
     result_.elapsed = std::chrono::steady_clock::now() - began_;
     return std::move(result_);
   }
 
  private:
-  Destination open_destination() {
-    check_source(source_);
-    bool folder = options_.method == CopyOptions::Method::export_parquet;
-    Destination destination(options_.destination, {.timestamp = options_.timestamp,
-                                                   .extension = folder ? "" : ".duckdb"});
-    check_apart(source_, resolve_database(source_), destination.path());
-    if (options_.clobber) check_replaceable(destination.path());
-    replace_ = options_.clobber && !folder && !destination.chosen();
-    if (!replace_ && stat_path(destination.path())) fail_exists(destination.path());
-    return destination;
-  }
-
-  [[noreturn]] void fail_exists(const fs::path& path) const {
-    if (!options_.clobber) {
-      throw Error(Errc::refused, "{} exists, and --no-clobber keeps it", path.string());
-    }
-    throw Error(Errc::refused, "{} exists, and an export replaces nothing", path.string());
-  }
-
   void step(const std::string& what) const {
     if (options_.step) options_.step(what);
   }
 
   void copy_blocks() {
-    FileSink::Staged staged = capture_files(destination_.path(), FileSink::Purpose::publish);
+    if (bucket_ != nullptr && send_blocks()) return;
+    FileSink::Staged staged = capture_files(target_->workplace(), FileSink::Purpose::publish);
     if (staged.wal && !options_.keep_wal) settle(staged);
     if (wants_open() && !result_.sidecar.settled) verify_by_opening(staged);
     publish_files(staged);
   }
 
   void copy_logically() {
-    TempFolder scratch = TempFolder::beside(destination_.path());
+    TempFolder scratch = TempFolder::beside(target_->workplace());
     fs::path source = capture_to_scratch(scratch);
     step("copying it through DuckDB");
     fs::path target = scratch.path() / "copy.duckdb";
@@ -158,7 +145,7 @@ class Copying {
   }
 
   void export_files() {
-    TempFolder scratch = TempFolder::beside(destination_.path());
+    TempFolder scratch = TempFolder::beside(target_->workplace());
     fs::path source = capture_to_scratch(scratch);
     step("exporting it through DuckDB");
     fs::path folder = scratch.path() / "export";
@@ -183,17 +170,35 @@ class Copying {
       sidecar.bytes += entry.file_size();
     }
     sync_folder(folder);
-    while (!rename_new(folder, destination_.path())) {
-      if (!destination_.chosen()) fail_exists(destination_.path());
-      destination_.advance();
-    }
-    sync_folder(folder_of(destination_.path()));
-    sidecar.file = destination_.path().filename().string();
+    target_->publish_folder(folder, sidecar);
+  }
+
+  // Into the bucket while it is captured. False if the copy needs a file: DuckDB has to fold a WAL
+  // in, or to open it.
+  bool send_blocks() {
+    bool has_wal = bytes_of(find_siblings(source_, resolve_database(source_)).wal) > 0;
+    if (wants_open() || (has_wal && !options_.keep_wal)) return false;
+    std::unique_ptr<UploadSink> sink = bucket_->make_sink();
+    capture_into(*sink);
+    // The writer may have begun a WAL meanwhile.
+    if (result_.image.wal_bytes > 0 && !options_.keep_wal) return false;
+    step("sending the rest of the copy");
+    std::optional<UploadSink::Staged> staged = sink->finish(result_.image);
+    if (!staged) return false;
+    bucket_->publish(*staged, result_.sidecar);
+    return true;
   }
 
   FileSink::Staged capture_files(const fs::path& destination, FileSink::Purpose purpose) {
-    step(fmt::format("capturing {}", source_.string()));
+    check_space(source_, target_->workplace());
     FileSink sink(destination, purpose);
+    capture_into(sink);
+    if (purpose == FileSink::Purpose::publish) step("making the copy durable");
+    return sink.finish(result_.image);
+  }
+
+  void capture_into(ImageSink& sink) {
+    step(fmt::format("capturing {}", source_.string()));
     result_.image = capture(source_, sink,
                             {.timeout = options_.timeout,
                              .require_certified = options_.require_certified,
@@ -214,8 +219,6 @@ class Copying {
     if (options_.verify != CopyOptions::Verify::none && image.damaged_blocks == 0 && image.header) {
       result_.sidecar.verified = Sidecar::Verified{result_.sidecar.time, "blocks"};
     }
-    if (purpose == FileSink::Purpose::publish) step("making the copy durable");
-    return sink.finish(image);
   }
 
   void require_key(const Image& image) const {
@@ -268,7 +271,7 @@ class Copying {
   FileSink::Staged settled_from(const FileSink::Staged& staged) {
     step("folding the WAL in");
     check_scratch_space(staged);
-    TempFolder scratch = TempFolder::beside(destination_.path());
+    TempFolder scratch = TempFolder::beside(target_->workplace());
     fs::path database = copy_to_scratch(staged, scratch);
     SettledDatabase done =
         settle_database(database, options_.verify == CopyOptions::Verify::full, worker(scratch));
@@ -294,7 +297,7 @@ class Copying {
                         .key = encrypted ? options_.key : std::nullopt,
                         .read_only = encrypted || !staged.wal,
                         .full_scan = options_.verify == CopyOptions::Verify::full};
-    TempFolder scratch = TempFolder::beside(destination_.path());
+    TempFolder scratch = TempFolder::beside(target_->workplace());
     if (staged.wal) {
       check_scratch_space(staged);
       request.database = copy_to_scratch(staged, scratch);
@@ -305,7 +308,7 @@ class Copying {
 
   void check_scratch_space(const FileSink::Staged& staged) const {
     std::uint64_t needed = staged.database.bytes + (staged.wal ? 2 * staged.wal->bytes : 0);
-    fs::path folder = folder_of(destination_.path());
+    fs::path folder = folder_of(target_->workplace());
     if (std::uint64_t free = free_space(folder); free < needed) {
       throw Error(Errc::no_space, "opening a scratch copy needs up to {}, and {} has {} free",
                   format_bytes(needed), folder.string(), format_bytes(free));
@@ -326,7 +329,7 @@ class Copying {
     if (bytes_of(database.string() + ".wal") > 0) {
       throw Error(Errc::unverified, "DuckDB left a WAL behind");
     }
-    TempFile temp = TempFile::adopt(database, destination_.path());
+    TempFile temp = TempFile::adopt(database, target_->workplace());
     const File& file = temp.file();
     file.start_writeback(0, 0);
     MainHeader main = read_main_header(file);
@@ -383,27 +386,15 @@ class Copying {
   }
 
   void publish_files(FileSink::Staged& staged) {
-    while (!publish(staged, destination_.path(), replace_,
-                    "a copy was stopped here; run the same `duckback copy` again")) {
-      if (!destination_.chosen()) fail_exists(destination_.path());
-      destination_.advance();
-    }
-    Sidecar& sidecar = result_.sidecar;
-    sidecar.file = destination_.path().filename().string();
-    sidecar.bytes = staged.database.bytes;
-    sidecar.blake3 = to_hex(staged.database.blake3);
-    if (staged.wal) {
-      sidecar.wal = Sidecar::Wal{.file = sidecar.file + ".wal",
-                                 .bytes = staged.wal->bytes,
-                                 .blake3 = to_hex(staged.wal->blake3)};
-    }
+    if (bucket_ != nullptr) step("sending the copy");
+    target_->publish(staged, result_.sidecar);
   }
 
   const CopyOptions& options_;
   fs::path source_;
   std::chrono::steady_clock::time_point began_;
-  bool replace_ = false;
-  Destination destination_;
+  std::unique_ptr<CopyTarget> target_;
+  BucketTarget* bucket_ = nullptr;  // the same, if it is one
   CopyResult result_;
 };
 

@@ -12,7 +12,7 @@ struct CopyOptions {
   enum class Verify { none, blocks, open, full };
 
   std::string source;
-  std::string destination;  // as of ops/destination.h
+  std::string destination;  // as of ops/destination.h, or ops/bucket_address.h
   bool timestamp = false;
   bool clobber = true;  // replace a copy that exists
   Method method = Method::cp;
@@ -25,6 +25,7 @@ struct CopyOptions {
   std::optional<std::string> name;  // what to call the database, "" = its path
   std::chrono::milliseconds timeout{120'000};
   fs::path library;  // as of duckdb/worker.h
+  fs::path scratch;  // for what is made on the way into a bucket; as of ops/scratch_database.h
 
   // What is being done now, in words; and how far reading is.
   std::function<void(const std::string&)> step;
@@ -33,7 +34,9 @@ struct CopyOptions {
 };
 
 struct CopyResult {
-  fs::path path;
+  std::string path;      // or an address
+  std::string wal_path;  // "" if there is none
+  std::string sidecar_path;
   Sidecar sidecar;
   Image image;  // what was captured; for methods other than cp not what the copy holds
   std::vector<std::string> warnings;

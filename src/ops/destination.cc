@@ -29,8 +29,8 @@ Destination::Destination(const std::string& given, const Rule& rule) {
   if (given.empty()) throw Error(Errc::invalid, "the destination is empty");
   if (given.find("://") != std::string::npos) {
     throw Error(Errc::refused,
-                "cannot copy to {}: only files and folders of this machine can be "
-                "a destination",
+                "cannot copy to {}: a destination is a file or a folder of this machine, or in a "
+                "bucket: s3://BUCKET/FOLDER/",
                 given);
   }
   if (std::optional<fs::path> file = find_file_as_folder(given)) {

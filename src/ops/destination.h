@@ -5,7 +5,7 @@
 
 namespace duckback {
 
-// Where a copy goes. docs/copies.md tells users the same.
+// Where a copy goes. docs/guide.md tells users the same.
 class Destination {
  public:
   struct Rule {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "io/lock_holder.h"
 #include "io/temp_file.h"
+#include "ops/copy_claim.h"
 
 namespace duckback {
 namespace {
@@ -46,6 +47,45 @@ void expect_unchanged(const CatalogCopy& judged) {
   }
 }
 
+// What is asked of the place that copies are in.
+class Place {
+ public:
+  virtual ~Place() = default;
+  virtual Catalog read() = 0;
+  virtual std::optional<Process> find_user(const CatalogCopy& copy) = 0;
+  virtual void remove_leftovers() = 0;
+  virtual void remove(const CatalogCopy& judged) = 0;
+};
+
+class FolderPlace : public Place {
+ public:
+  explicit FolderPlace(const fs::path& folder) : folder_(folder) {}
+  Catalog read() override { return read_catalog(folder_); }
+  std::optional<Process> find_user(const CatalogCopy& copy) override {
+    return find_lock_holder(File::open_read(copy.path), LockKind::any);
+  }
+  void remove_leftovers() override { duckback::remove_leftovers(folder_ / "copy"); }
+  void remove(const CatalogCopy& judged) override {
+    expect_unchanged(judged);
+    remove_copy(judged);
+  }
+
+ private:
+  const fs::path& folder_;
+};
+
+class BucketPlace : public Place {
+ public:
+  explicit BucketPlace(BucketFolder& folder) : folder_(folder) {}
+  Catalog read() override { return folder_.read(); }
+  std::optional<Process> find_user(const CatalogCopy&) override { return std::nullopt; }
+  void remove_leftovers() override { remove_dead_claims(folder_.store()); }
+  void remove(const CatalogCopy& judged) override { folder_.remove(judged); }
+
+ private:
+  BucketFolder& folder_;
+};
+
 // Judges what the rules do not: what is not a whole copy of ours. True if that decided.
 bool judge_state(ForgetDecision& decision) {
   const CatalogCopy& copy = decision.copy;
@@ -67,7 +107,8 @@ bool judge_state(ForgetDecision& decision) {
   return false;
 }
 
-void judge_present(const ForgetOptions& options, std::vector<ForgetDecision>& decisions,
+void judge_present(Place& place, const ForgetOptions& options,
+                   std::vector<ForgetDecision>& decisions,
                    const std::vector<std::size_t>& present) {
   std::vector<RetentionItem> items;
   std::map<std::string, std::size_t> newest_good;
@@ -91,18 +132,16 @@ void judge_present(const ForgetOptions& options, std::vector<ForgetDecision>& de
       decision.keep = true;
     }
     if (decision.keep) continue;
-    if (auto process = find_lock_holder(File::open_read(decision.copy.path), LockKind::any)) {
+    if (auto process = place.find_user(decision.copy)) {
       decision.keep = true;
       decision.reasons = {fmt::format("in use by {}", to_text(*process))};
     }
   }
 }
 
-}  // namespace
-
-ForgetReport forget(const fs::path& folder, const ForgetOptions& options) {
+ForgetReport forget_in(Place& place, const ForgetOptions& options) {
   apply_policy(options.policy, {}, options.now);  // refuses an empty one before anything is read
-  Catalog catalog = read_catalog(folder);
+  Catalog catalog = place.read();
   ForgetReport report{
       .decisions = {}, .problems = std::move(catalog.problems), .foreign = catalog.foreign.size()};
   std::vector<std::size_t> present;
@@ -110,20 +149,31 @@ ForgetReport forget(const fs::path& folder, const ForgetOptions& options) {
     report.decisions.emplace_back().copy = std::move(copy);
     if (!judge_state(report.decisions.back())) present.push_back(report.decisions.size() - 1);
   }
-  judge_present(options, report.decisions, present);
+  judge_present(place, options, report.decisions, present);
   if (options.dry_run) return report;
-  remove_leftovers(folder / "copy");
+  place.remove_leftovers();
   for (ForgetDecision& decision : report.decisions) {
     if (decision.keep) continue;
     try {
-      expect_unchanged(decision.copy);
-      remove_copy(decision.copy);
+      place.remove(decision.copy);
       decision.removed = true;
     } catch (const Error& error) {
       decision.error = error.what();
     }
   }
   return report;
+}
+
+}  // namespace
+
+ForgetReport forget(const fs::path& folder, const ForgetOptions& options) {
+  FolderPlace place(folder);
+  return forget_in(place, options);
+}
+
+ForgetReport forget(BucketFolder& folder, const ForgetOptions& options) {
+  BucketPlace place(folder);
+  return forget_in(place, options);
 }
 
 }  // namespace duckback

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ops/bucket_folder.h"
 #include "ops/catalog.h"
 #include "ops/retention.h"
 
@@ -32,5 +33,7 @@ struct ForgetReport {
 // any moment leaves each copy whole, or in a state that no DuckDB opens and the next forget
 // finishes. Throws Errc::invalid for an empty policy.
 ForgetReport forget(const fs::path& folder, const ForgetOptions& options);
+// The same in a bucket.
+ForgetReport forget(BucketFolder& folder, const ForgetOptions& options);
 
 }  // namespace duckback

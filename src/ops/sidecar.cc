@@ -25,6 +25,7 @@ json to_json(const Sidecar& sidecar) {
     wal = {{"file", sidecar.wal->file},
            {"bytes", sidecar.wal->bytes},
            {"blake3", sidecar.wal->blake3}};
+    if (!sidecar.wal->etag.empty()) wal["etag"] = sidecar.wal->etag;
   }
   json tables = nullptr;
   if (sidecar.tables) {
@@ -41,31 +42,33 @@ json to_json(const Sidecar& sidecar) {
   if (sidecar.failed) {
     failed = {{"time", format_utc(sidecar.failed->time)}, {"finding", sidecar.failed->finding}};
   }
-  return {{"format", kFormat},
-          {"duckback", sidecar.duckback},
-          {"host", sidecar.host},
-          {"database", sidecar.database},
-          {"name", or_null(sidecar.name)},
-          {"time", format_utc_ms(sidecar.time)},
-          {"file", sidecar.file},
-          {"bytes", sidecar.bytes},
-          {"blake3", sidecar.blake3},
-          {"wal", wal},
-          {"method", sidecar.method},
-          {"certification", sidecar.certification},
-          {"storage_version", sidecar.storage_version},
-          {"needs", sidecar.needs},
-          {"encrypted", sidecar.encrypted},
-          {"source_bytes", sidecar.source_bytes},
-          {"source_wal_bytes", sidecar.source_wal_bytes},
-          {"blocks", sidecar.blocks},
-          {"free_blocks", sidecar.free_blocks},
-          {"settled", sidecar.settled},
-          {"library_version", or_null(sidecar.library_version)},
-          {"tables", tables},
-          {"damaged_blocks", sidecar.damaged_blocks},
-          {"verified", verified},
-          {"failed", failed}};
+  json object = {{"format", kFormat},
+                 {"duckback", sidecar.duckback},
+                 {"host", sidecar.host},
+                 {"database", sidecar.database},
+                 {"name", or_null(sidecar.name)},
+                 {"time", format_utc_ms(sidecar.time)},
+                 {"file", sidecar.file},
+                 {"bytes", sidecar.bytes},
+                 {"blake3", sidecar.blake3},
+                 {"wal", wal},
+                 {"method", sidecar.method},
+                 {"certification", sidecar.certification},
+                 {"storage_version", sidecar.storage_version},
+                 {"needs", sidecar.needs},
+                 {"encrypted", sidecar.encrypted},
+                 {"source_bytes", sidecar.source_bytes},
+                 {"source_wal_bytes", sidecar.source_wal_bytes},
+                 {"blocks", sidecar.blocks},
+                 {"free_blocks", sidecar.free_blocks},
+                 {"settled", sidecar.settled},
+                 {"library_version", or_null(sidecar.library_version)},
+                 {"tables", tables},
+                 {"damaged_blocks", sidecar.damaged_blocks},
+                 {"verified", verified},
+                 {"failed", failed}};
+  if (!sidecar.etag.empty()) object["etag"] = sidecar.etag;
+  return object;
 }
 
 Sidecar from_json(const json& object) {
@@ -84,8 +87,10 @@ Sidecar from_json(const json& object) {
   if (const json& wal = object.at("wal"); !wal.is_null()) {
     sidecar.wal = Sidecar::Wal{.file = wal.at("file").get<std::string>(),
                                .bytes = wal.at("bytes").get<std::uint64_t>(),
-                               .blake3 = wal.at("blake3").get<std::string>()};
+                               .blake3 = wal.at("blake3").get<std::string>(),
+                               .etag = wal.value("etag", "")};
   }
+  sidecar.etag = object.value("etag", "");
   object.at("method").get_to(sidecar.method);
   object.at("certification").get_to(sidecar.certification);
   object.at("storage_version").get_to(sidecar.storage_version);
@@ -122,28 +127,37 @@ Sidecar from_json(const json& object) {
 
 }  // namespace
 
+const std::string_view kSidecarSuffix = ".duckback.json";
+
 fs::path sidecar_path(const fs::path& copy) {
   fs::path path = copy;
-  path += ".duckback.json";
+  path += kSidecarSuffix;
   return path;
+}
+
+std::string sidecar_text(const Sidecar& sidecar) {
+  // Paths are bytes, JSON is UTF-8: what is not gets a replacement character.
+  return to_json(sidecar).dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+Sidecar parse_sidecar(std::string_view text, const std::string& where) {
+  try {
+    return from_json(json::parse(text));
+  } catch (const json::exception& error) {
+    throw Error(Errc::corrupt, "{} is no sidecar of a copy: {}", where, error.what());
+  } catch (const Error& error) {
+    throw Error(Errc::corrupt, "{} is no sidecar of a copy: {}", where, error.what());
+  }
 }
 
 Sidecar load_sidecar(const fs::path& copy) {
   fs::path path = sidecar_path(copy);
-  std::string text = read_text(path, kBytesMost);
-  try {
-    return from_json(json::parse(text));
-  } catch (const json::exception& error) {
-    throw Error(Errc::corrupt, "{} is no sidecar of a copy: {}", path.string(), error.what());
-  } catch (const Error& error) {
-    throw Error(Errc::corrupt, "{} is no sidecar of a copy: {}", path.string(), error.what());
-  }
+  return parse_sidecar(read_text(path, kBytesMost), path.string());
 }
 
 void save_sidecar(const fs::path& copy, const Sidecar& sidecar) {
   fs::path path = sidecar_path(copy);
-  // Paths are bytes, JSON is UTF-8: what is not gets a replacement character.
-  std::string text = to_json(sidecar).dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+  std::string text = sidecar_text(sidecar);
   TempFile file = TempFile::beside(path);
   file.file().write_at(0, as_bytes(text));
   file.file().sync();

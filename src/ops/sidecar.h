@@ -16,6 +16,7 @@ struct Sidecar {
     std::string file;
     std::uint64_t bytes = 0;
     std::string blake3;
+    std::string etag{};
   };
   struct Table {
     std::string schema;
@@ -39,6 +40,7 @@ struct Sidecar {
   std::string file;
   std::uint64_t bytes = 0;
   std::string blake3;  // empty for a folder (method export)
+  std::string etag;    // in a bucket: what tells the object from another one of its name; else ""
   std::optional<Wal> wal;
   std::string method;         // "cp", "attach", "export"
   std::string certification;  // "certified", "quiet", "cold"
@@ -60,7 +62,11 @@ struct Sidecar {
   std::string identity() const { return host + '\n' + (name ? *name : database); }
 };
 
+extern const std::string_view kSidecarSuffix;
 fs::path sidecar_path(const fs::path& copy);
+// JSON. parse_sidecar() throws Errc::corrupt, with `where` in the message.
+std::string sidecar_text(const Sidecar& sidecar);
+Sidecar parse_sidecar(std::string_view text, const std::string& where);
 // Of the copy at `copy`. Throws Errc::not_found, or Errc::corrupt naming the file where it is no
 // sidecar.
 Sidecar load_sidecar(const fs::path& copy);

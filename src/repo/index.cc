@@ -574,7 +574,7 @@ Index::Index(Store& store, const Sealer& sealer, std::set<std::string> absent,
     std::stable_sort(fresh.begin(), fresh.end(), [](const ObjectInfo& a, const ObjectInfo& b) {
       return a.modified > b.modified;
     });
-    for (const auto& [id, bytes, modified] : fresh) {
+    for (const auto& [id, bytes, modified, tag] : fresh) {
       if (named.contains(id)) continue;
       try {
         files_.push_back(std::make_unique<IndexFile>(store_, sealer_, id, bytes, cache_));

@@ -36,6 +36,28 @@ void DyingStore::remove(std::string_view key) {
   mutate([&] { store_.remove(key); });
 }
 
+class DyingStore::DyingUpload : public Upload {
+ public:
+  DyingUpload(DyingStore& store, std::unique_ptr<Upload> upload)
+      : store_(store), upload_(std::move(upload)) {}
+  void put_part(std::size_t number, ByteView bytes) override {
+    store_.mutate([&] { upload_->put_part(number, bytes); });
+  }
+  ObjectInfo complete() override {
+    ObjectInfo made;
+    store_.mutate([&] { made = upload_->complete(); });
+    return made;
+  }
+
+ private:
+  DyingStore& store_;
+  std::unique_ptr<Upload> upload_;
+};
+
+std::unique_ptr<Upload> DyingStore::begin_upload(std::string_view key) {
+  return std::make_unique<DyingUpload>(*this, store_.begin_upload(key));
+}
+
 void FlakyStore::call(const std::function<void()>& body) {
   std::size_t number = ++calls_;
   bool fails = number % period_ == 0;
@@ -67,6 +89,30 @@ void FlakyStore::list(std::string_view prefix,
 
 void FlakyStore::remove(std::string_view key) {
   call([&] { store_->remove(key); });
+}
+
+class FlakyStore::FlakyUpload : public Upload {
+ public:
+  FlakyUpload(FlakyStore& store, std::unique_ptr<Upload> upload)
+      : store_(store), upload_(std::move(upload)) {}
+  void put_part(std::size_t number, ByteView bytes) override {
+    store_.call([&] { upload_->put_part(number, bytes); });
+  }
+  ObjectInfo complete() override {
+    ObjectInfo made;
+    store_.call([&] { made = upload_->complete(); });
+    return made;
+  }
+
+ private:
+  FlakyStore& store_;
+  std::unique_ptr<Upload> upload_;
+};
+
+std::unique_ptr<Upload> FlakyStore::begin_upload(std::string_view key) {
+  std::unique_ptr<Upload> upload;
+  call([&] { upload = store_->begin_upload(key); });
+  return std::make_unique<FlakyUpload>(*this, std::move(upload));
 }
 
 }  // namespace duckback

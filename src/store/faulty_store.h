@@ -7,7 +7,8 @@
 
 namespace duckback {
 
-// A store whose process dies: mutations (put, create, remove) from number `dies_at` on, counted
+// A store whose process dies: mutations (put, create, remove, the parts and the
+// completion of uploads) from number `dies_at` on, counted
 // from 0, throw Dead. The fatal one itself is lost, or (`unacknowledged`) done first.
 // For tests that kill an operation at every step.
 class DyingStore : public Store {
@@ -22,11 +23,13 @@ class DyingStore : public Store {
   Bytes get(std::string_view key, Range range = {}) override;
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
+  std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   bool creates_atomically() override { return store_.creates_atomically(); }
   Traffic traffic() const override { return store_.traffic(); }
   std::size_t mutations() const { return mutations_; }
 
  private:
+  class DyingUpload;
   void mutate(const std::function<void()>& mutation);
   Store& store_;
   std::size_t dies_at_;
@@ -47,10 +50,12 @@ class FlakyStore : public Store {
   Bytes get(std::string_view key, Range range = {}) override;
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
+  std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   bool creates_atomically() override { return store_->creates_atomically(); }
   Traffic traffic() const override { return store_->traffic(); }
 
  private:
+  class FlakyUpload;
   void call(const std::function<void()>& body);
   std::shared_ptr<Store> store_;
   std::size_t period_;

@@ -78,15 +78,22 @@ Bytes RetryingStore::get(std::string_view key, Range range) {
   return bytes;
 }
 
-void RetryingStore::list(std::string_view prefix,
-                         const std::function<void(const ObjectInfo&)>& visit) {
+void RetryingStore::list(std::string_view prefix, const Visit& visit) {
+  list_again([&](const Visit& see) { store_->list(prefix, see); }, visit);
+}
+
+void RetryingStore::list_folder(std::string_view prefix, const Visit& visit) {
+  list_again([&](const Visit& see) { store_->list_folder(prefix, see); }, visit);
+}
+
+void RetryingStore::list_again(const std::function<void(const Visit&)>& list, const Visit& visit) {
   // Keys come in order, so a listing that begins anew goes on behind the last one shown.
   std::optional<std::string> last;
   bool visiting = false;
   std::exception_ptr failed_visit;
   retry([&] {
     try {
-      store_->list(prefix, [&](const ObjectInfo& object) {
+      list([&](const ObjectInfo& object) {
         if (last && object.key <= *last) return;
         last = object.key;
         visiting = true;
@@ -103,6 +110,33 @@ void RetryingStore::list(std::string_view prefix,
 
 void RetryingStore::remove(std::string_view key) {
   retry([&] { store_->remove(key); });
+}
+
+class RetryingStore::RetryingUpload : public Upload {
+ public:
+  RetryingUpload(RetryingStore& store, std::string_view key) : store_(store) {
+    store_.retry([&] { upload_ = store_.store_->begin_upload(key); });
+  }
+  void put_part(std::size_t number, ByteView bytes) override {
+    store_.retry([&] { upload_->put_part(number, bytes); });
+  }
+  ObjectInfo complete() override {
+    ObjectInfo made;
+    store_.retry([&] { made = upload_->complete(); });
+    return made;
+  }
+
+ private:
+  RetryingStore& store_;
+  std::unique_ptr<Upload> upload_;
+};
+
+std::unique_ptr<Upload> RetryingStore::begin_upload(std::string_view key) {
+  return std::make_unique<RetryingUpload>(*this, key);
+}
+
+void RetryingStore::drop_uploads(std::string_view key) {
+  retry([&] { store_->drop_uploads(key); });
 }
 
 bool RetryingStore::creates_atomically() {

@@ -26,11 +26,19 @@ class RetryingStore : public Store {
   void create(std::string_view key, ByteView bytes) override;
   Bytes get(std::string_view key, Range range = {}) override;
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
+  void list_folder(std::string_view prefix,
+                   const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
+  void remove_anyway(std::string_view key) override { store_->remove_anyway(key); }
+  std::unique_ptr<Upload> begin_upload(std::string_view key) override;
+  void drop_uploads(std::string_view key) override;
   bool creates_atomically() override;
   Traffic traffic() const override { return store_->traffic(); }
 
  private:
+  class RetryingUpload;
+  using Visit = std::function<void(const ObjectInfo&)>;
+  void list_again(const std::function<void(const Visit&)>& list, const Visit& visit);
   void retry(const std::function<void()>& body);
   void pause(std::chrono::milliseconds longest);
   bool holds(std::string_view key, ByteView bytes);

@@ -31,7 +31,8 @@ void remove_claim(S3Client& client, const std::string& claim) {
 std::vector<std::string> others_in(S3Client& client, const std::string& folder,
                                    const std::string& own, std::chrono::seconds dead) {
   std::vector<ObjectInfo> found;
-  list_objects(client, folder, [&](const ObjectInfo& object) { found.push_back(object); });
+  list_objects(client, folder, Depth::all,
+               [&](const ObjectInfo& object) { found.push_back(object); });
   SystemTime now;  // by the server's clock
   for (const ObjectInfo& each : found) now = std::max(now, each.modified);
   std::vector<std::string> others;

@@ -163,7 +163,8 @@ std::string listing(const std::string& inner) {
 TEST_F(S3Clients, AListingThatCannotBeTrustedIsNone) {
   auto outcome = [&](Errc code, const std::string& answer) {
     LoopbackServer server([&](const Heard&) { return answer; });
-    return error_of(code, [&] { list_objects(client(server.origin()), "", [](const auto&) {}); });
+    return error_of(
+        code, [&] { list_objects(client(server.origin()), "", Depth::all, [](const auto&) {}); });
   };
   EXPECT_THAT(outcome(Errc::unsupported, listing(contents("b") + contents("a"))),
               HasSubstr("out of order"));
@@ -184,7 +185,7 @@ TEST_F(S3Clients, AListingGoesOnWhereAPageEnds) {
                          : contents("b%20"));
   });
   std::vector<std::string> keys;
-  list_objects(client(server.origin()), "",
+  list_objects(client(server.origin()), "", Depth::all,
                [&](const ObjectInfo& object) { keys.push_back(object.key); });
   EXPECT_THAT(keys, testing::ElementsAre("a +\xc3\xa4", "b%20"));
 }

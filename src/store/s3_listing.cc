@@ -40,18 +40,20 @@ ObjectInfo parse_object(const XmlElement& contents, bool encoded) {
     throw Error(Errc::unavailable, "the server lists {} without its size", object.key);
   }
   object.modified = parse_aws_time(contents.text_of("LastModified"));
+  object.tag = contents.text_of("ETag");
   return object;
 }
 
 }  // namespace
 
-void list_objects(S3Client& client, const std::string& prefix,
+void list_objects(S3Client& client, const std::string& prefix, Depth depth,
                   const std::function<void(const ObjectInfo&)>& visit) {
   std::string last;
   for (std::string next;;) {
     S3Request request{.query = {{"list-type", "2"}, {"prefix", prefix}, {"encoding-type", "url"}},
                       .answer_most = kPageMost,
                       .permission = "s3:ListBucket"};
+    if (depth == Depth::folder) request.query.emplace_back("delimiter", "/");
     if (!next.empty()) request.query.emplace_back("continuation-token", next);
     HttpAnswer answer = client.send_ok(request);
     if (answer.body_left_out) throw Error(Errc::io, "the server lists more than it was asked for");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <random>
 
 #include "base/error.h"
 #include "base/task_group.h"
@@ -13,13 +14,15 @@ namespace duckback {
 namespace {
 
 constexpr int kPartAttempts = 3;
+// Kept with the object, so that one whose completion was not heard of is known again.
+constexpr const char* kUploadMark = "x-amz-meta-duckback-upload";
 
-struct Upload {
+struct Begun {
   std::string object;
   std::string id;
 };
 
-Upload begin(S3Client& client, const std::string& object, const HttpHeaders& headers) {
+Begun begin(S3Client& client, const std::string& object, const HttpHeaders& headers) {
   HttpAnswer answer = client.send_ok({.method = "POST",
                                       .object = object,
                                       .query = {{"uploads", ""}},
@@ -30,7 +33,12 @@ Upload begin(S3Client& client, const std::string& object, const HttpHeaders& hea
   return {object, id};
 }
 
-std::string send_part(S3Client& client, const Upload& upload, std::size_t number, ByteView bytes) {
+std::string random_name() {
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+}
+
+std::string send_part(S3Client& client, const Begun& upload, std::size_t number, ByteView bytes) {
   S3Request request{.method = "PUT",
                     .object = upload.object,
                     .query = {{"partNumber", std::to_string(number)}, {"uploadId", upload.id}},
@@ -45,7 +53,7 @@ std::string send_part(S3Client& client, const Upload& upload, std::size_t number
 }
 
 // One part that fails must not cost the others.
-std::string send_part_again(S3Client& client, const Upload& upload, std::size_t number,
+std::string send_part_again(S3Client& client, const Begun& upload, std::size_t number,
                             ByteView bytes, const std::stop_token& stop) {
   for (int attempt = 1;; ++attempt) {
     try {
@@ -61,7 +69,7 @@ std::string send_part_again(S3Client& client, const Upload& upload, std::size_t 
   }
 }
 
-std::vector<std::string> send_parts(S3Client& client, const Upload& upload, ByteView bytes,
+std::vector<std::string> send_parts(S3Client& client, const Begun& upload, ByteView bytes,
                                     const std::stop_token& stop) {
   const S3Options& options = client.location().options;
   std::size_t part_bytes = options.part_bytes;
@@ -79,7 +87,7 @@ std::vector<std::string> send_parts(S3Client& client, const Upload& upload, Byte
   return tags;
 }
 
-void complete(S3Client& client, const Upload& upload, const std::vector<std::string>& tags) {
+void complete(S3Client& client, const Begun& upload, const std::vector<std::string>& tags) {
   std::string list = "<CompleteMultipartUpload>";
   for (std::size_t i = 0; i < tags.size(); ++i) {
     list += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", i + 1,
@@ -101,7 +109,7 @@ void complete(S3Client& client, const Upload& upload, const std::vector<std::str
 }
 
 // False if the server has no such upload.
-bool abort(S3Client& client, const Upload& upload) {
+bool abort(S3Client& client, const Begun& upload) {
   S3Request request{.method = "DELETE",
                     .object = upload.object,
                     .query = {{"uploadId", upload.id}},
@@ -116,7 +124,7 @@ bool abort(S3Client& client, const Upload& upload) {
 // Aborts the upload when it goes, unless it was completed.
 class Aborting {
  public:
-  Aborting(S3Client& client, const Upload& upload) : client_(client), upload_(upload) {}
+  Aborting(S3Client& client, const Begun& upload) : client_(client), upload_(upload) {}
   Aborting(const Aborting&) = delete;
   Aborting& operator=(const Aborting&) = delete;
   ~Aborting() {
@@ -131,12 +139,11 @@ class Aborting {
 
  private:
   S3Client& client_;
-  const Upload& upload_;
+  const Begun& upload_;
 };
 
-std::vector<Upload> list_unfinished(S3Client& client, const std::string& prefix,
-                                    SystemTime before) {
-  std::vector<Upload> found;
+std::vector<Begun> list_unfinished(S3Client& client, const std::string& prefix, SystemTime before) {
+  std::vector<Begun> found;
   Query from;
   for (;;) {
     S3Request request{.query = {{"uploads", ""}, {"prefix", prefix}},
@@ -155,19 +162,87 @@ std::vector<Upload> list_unfinished(S3Client& client, const std::string& prefix,
   }
 }
 
+class S3Upload : public Upload {
+ public:
+  S3Upload(S3Client& client, const std::string& object, const HttpHeaders& headers)
+      : client_(client),
+        mark_(random_name()),
+        upload_(begin(client, object, marked(headers, mark_))),
+        aborting_(client, upload_) {}
+
+  void put_part(std::size_t number, ByteView bytes) override {
+    DUCKBACK_ASSERT(number < kPartsMost);
+    std::string tag = send_part(client_, upload_, number + 1, bytes);
+    std::lock_guard lock(mutex_);
+    if (tags_.size() <= number) tags_.resize(number + 1);
+    tags_[number] = std::move(tag);
+  }
+
+  ObjectInfo complete() override {
+    try {
+      duckback::complete(client_, upload_, tags_);
+    } catch (const Error& error) {
+      // An attempt before may have succeeded without being heard of.
+      if (error.code() != Errc::unavailable) throw;
+      std::optional<ObjectInfo> made = find_made();
+      if (!made) throw;
+      aborting_.completed = true;
+      return *made;
+    }
+    aborting_.completed = true;
+    std::optional<ObjectInfo> made = find_made();
+    if (made) return *made;
+    throw Error(Errc::io, "{} was put together, and is not there", client_.url_of(upload_.object));
+  }
+
+ private:
+  static HttpHeaders marked(HttpHeaders headers, const std::string& mark) {
+    headers.emplace_back(kUploadMark, mark);
+    return headers;
+  }
+  // The object, if it is the one that this upload made.
+  std::optional<ObjectInfo> find_made() {
+    S3Request request{.method = "HEAD", .object = upload_.object, .permission = "s3:GetObject"};
+    S3Answer answer = client_.send(request);
+    if (!answer.ok() && answer.http.status != 404) client_.fail(request, answer);
+    if (!answer.ok() || header_of(answer.http.headers, kUploadMark) != mark_) return std::nullopt;
+    return ObjectInfo{.key = upload_.object,
+                      .bytes = answer.http.length.value_or(0),
+                      .tag = std::string(header_of(answer.http.headers, "etag"))};
+  }
+
+  S3Client& client_;
+  const std::string mark_;
+  const Begun upload_;
+  Aborting aborting_;
+  std::mutex mutex_;
+  std::vector<std::string> tags_;
+};
+
 }  // namespace
 
 void put_in_parts(S3Client& client, const std::string& object, ByteView bytes,
                   const HttpHeaders& headers, std::stop_token stop) {
-  Upload upload = begin(client, object, headers);
+  Begun upload = begin(client, object, headers);
   Aborting aborting(client, upload);
   complete(client, upload, send_parts(client, upload, bytes, stop));
   aborting.completed = true;
 }
 
+std::unique_ptr<Upload> begin_parts(S3Client& client, const std::string& object,
+                                    const HttpHeaders& headers) {
+  return std::make_unique<S3Upload>(client, object, headers);
+}
+
+void remove_uploads(S3Client& client, const std::string& object) {
+  for (const Begun& upload : list_unfinished(client, object, SystemTime::max())) {
+    if (upload.object == object) abort(client, upload);
+  }
+}
+
 std::size_t remove_unfinished(S3Client& client, const std::string& prefix, SystemTime before) {
   std::size_t removed = 0;
-  for (const Upload& upload : list_unfinished(client, prefix, before)) {
+  for (const Begun& upload : list_unfinished(client, prefix, before)) {
     if (abort(client, upload)) ++removed;
   }
   return removed;

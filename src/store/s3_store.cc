@@ -144,11 +144,31 @@ bool S3Store::creates_atomically() {
 }
 
 bool S3Store::probe() {
+  // An answer may get lost of a server that did what it was asked.
+  struct Removing {
+    S3Client& client;
+    S3Request request;
+    bool done = false;
+    void now() {
+      done = true;
+      client.send_ok(request);
+    }
+    ~Removing() {
+      if (done) return;
+      try {
+        client.send(request);
+      } catch (const Error&) {  // Why the probe failed is on its way.
+      } catch (const Interrupted&) {
+      }
+    }
+  };
   std::string object = hidden_folder() + "probe/" + random_name();
+  Removing removing{client_,
+                    {.method = "DELETE", .object = object, .permission = "s3:DeleteObject"}};
   std::optional<bool> first = create_if_none(object, as_bytes("first"), true);
   if (!first) return false;
   std::optional<bool> second = create_if_none(object, as_bytes("second"), true);
-  client_.send_ok({.method = "DELETE", .object = object, .permission = "s3:DeleteObject"});
+  removing.now();
   return second == false;
 }
 
@@ -222,16 +242,40 @@ Bytes S3Store::part_of(const std::string& object, HttpAnswer answer, Range range
 
 void S3Store::list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) {
   check_prefix(prefix);
-  std::size_t own = object_of("").size();
-  list_objects(client_, object_of(prefix), [&](const ObjectInfo& object) {
-    std::string key = object.key.substr(own);
-    if (is_key(key)) visit({std::move(key), object.bytes, object.modified});
-  });
+  list_objects(client_, object_of(prefix), Depth::all, by_key(visit));
 }
 
-void S3Store::remove(std::string_view key) {
+void S3Store::list_folder(std::string_view prefix,
+                          const std::function<void(const ObjectInfo&)>& visit) {
+  check_prefix(prefix);
+  list_objects(client_, object_of(prefix), Depth::folder, by_key(visit));
+}
+
+// Of what is listed, the objects that others may have put there are left out.
+std::function<void(const ObjectInfo&)> S3Store::by_key(
+    const std::function<void(const ObjectInfo&)>& visit) const {
+  return [&visit, own = object_of("").size()](const ObjectInfo& object) {
+    std::string key = object.key.substr(own);
+    if (is_key(key)) visit({std::move(key), object.bytes, object.modified, object.tag});
+  };
+}
+
+std::unique_ptr<Upload> S3Store::begin_upload(std::string_view key) {
   check_key(key);
-  S3Request request{.method = "DELETE", .object = object_of(key), .permission = "s3:DeleteObject"};
+  return begin_parts(client_, object_of(key), put_headers({}, false));
+}
+
+void S3Store::drop_uploads(std::string_view key) {
+  check_key(key);
+  remove_uploads(client_, object_of(key));
+}
+
+void S3Store::remove(std::string_view key, bool despite_stop) {
+  check_key(key);
+  S3Request request{.method = "DELETE",
+                    .object = object_of(key),
+                    .despite_stop = despite_stop,
+                    .permission = "s3:DeleteObject"};
   S3Answer answer = client_.send(request);
   bool gone = answer.http.status == 404 && answer.code != "NoSuchBucket";
   if (!answer.ok() && !gone) client_.fail(request, answer);
@@ -240,7 +284,7 @@ void S3Store::remove(std::string_view key) {
 std::size_t S3Store::remove_leftovers(SystemTime before) {
   std::size_t removed = remove_unfinished(client_, object_of(""), before);
   std::vector<std::string> old;
-  list_objects(client_, hidden_folder(), [&](const ObjectInfo& object) {
+  list_objects(client_, hidden_folder(), Depth::all, [&](const ObjectInfo& object) {
     if (object.modified < before) old.push_back(object.key);
   });
   for (const std::string& object : old) {

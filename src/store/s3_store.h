@@ -33,7 +33,12 @@ class S3Store : public Store {
   void create(std::string_view key, ByteView bytes) override;
   Bytes get(std::string_view key, Range range = {}) override;
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
-  void remove(std::string_view key) override;
+  void list_folder(std::string_view prefix,
+                   const std::function<void(const ObjectInfo&)>& visit) override;
+  void remove(std::string_view key) override { remove(key, false); }
+  void remove_anyway(std::string_view key) override { remove(key, true); }
+  std::unique_ptr<Upload> begin_upload(std::string_view key) override;
+  void drop_uploads(std::string_view key) override;
   bool creates_atomically() override;
   Traffic traffic() const override { return client_.traffic(); }
 
@@ -44,6 +49,9 @@ class S3Store : public Store {
  private:
   std::string object_of(std::string_view key) const;
   std::string hidden_folder() const;
+  void remove(std::string_view key, bool despite_stop);
+  std::function<void(const ObjectInfo&)> by_key(
+      const std::function<void(const ObjectInfo&)>& visit) const;
   HttpHeaders put_headers(ByteView bytes, bool whole);
   S3Request put_request(std::string object, ByteView bytes);
   std::optional<bool> create_if_none(const std::string& object, ByteView bytes, bool is_probe);

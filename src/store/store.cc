@@ -1,8 +1,51 @@
 #include "store/store.h"
 
+#include <map>
+#include <mutex>
+
 #include "base/error.h"
 
 namespace duckback {
+namespace {
+
+// For stores that take objects only whole: its parts are kept in memory.
+class GatheredUpload : public Upload {
+ public:
+  GatheredUpload(Store& store, std::string_view key) : store_(store), key_(key) {}
+
+  void put_part(std::size_t number, ByteView bytes) override {
+    std::lock_guard lock(mutex_);
+    parts_[number].assign(bytes.begin(), bytes.end());
+  }
+  ObjectInfo complete() override {
+    Bytes whole;
+    for (const auto& [number, part] : parts_) whole.insert(whole.end(), part.begin(), part.end());
+    store_.put(key_, whole);
+    return {.key = key_, .bytes = whole.size()};
+  }
+
+ private:
+  Store& store_;
+  const std::string key_;
+  std::mutex mutex_;
+  std::map<std::size_t, Bytes> parts_;
+};
+
+}  // namespace
+
+void Store::list_folder(std::string_view prefix,
+                        const std::function<void(const ObjectInfo&)>& visit) {
+  list(prefix, [&](const ObjectInfo& object) {
+    if (object.key.find('/', prefix.size()) == object.key.npos) visit(object);
+  });
+}
+
+std::unique_ptr<Upload> Store::begin_upload(std::string_view key) {
+  check_key(key);
+  return std::make_unique<GatheredUpload>(*this, key);
+}
+
+void Store::drop_uploads(std::string_view key) { check_key(key); }
 
 bool is_key(std::string_view key) {
   auto good = [](char c) {

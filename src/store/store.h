@@ -24,7 +24,8 @@ struct Range {
 struct ObjectInfo {
   std::string key;
   std::uint64_t bytes = 0;
-  SystemTime modified;  // by the store's own clock
+  SystemTime modified{};  // by the store's own clock
+  std::string tag{};      // another one once the object is replaced; "" where the store has none
 };
 
 // What was exchanged with a store's server, attempts that failed included.
@@ -32,6 +33,21 @@ struct Traffic {
   std::uint64_t requests = 0;
   std::uint64_t bytes_sent = 0;  // of bodies
   std::uint64_t bytes_received = 0;
+};
+
+// An object that is sent in parts, in any order, and appears whole when it is completed. Safe to
+// call from many threads, until complete(). What was not completed is removed when it goes, as far
+// as the store can be reached; drop_uploads() removes what was left.
+class Upload {
+ public:
+  static constexpr std::size_t kPartsMost = 10'000;
+  virtual ~Upload() = default;
+  // The part of that number, from 0. All but the last are of one size, of 5 MiB at least; one that
+  // is sent again takes the place of what was sent before.
+  virtual void put_part(std::size_t number, ByteView bytes) = 0;
+  // Makes the object of all parts, of which none may be missing before the last, in place of one
+  // that was there.
+  virtual ObjectInfo complete() = 0;
 };
 
 // A flat namespace of immutable objects: a directory, a bucket, a map in memory. Keys are
@@ -60,6 +76,16 @@ class Store {
                     const std::function<void(const ObjectInfo&)>& visit) = 0;
   // Removing what is not there is success. A crash of the machine soon after may undo it.
   virtual void remove(std::string_view key) = 0;
+  // The same once, even if a stop was asked for: to clean up.
+  virtual void remove_anyway(std::string_view key) { remove(key); }
+  // The same for those with no further '/' in their key behind `prefix`.
+  virtual void list_folder(std::string_view prefix,
+                           const std::function<void(const ObjectInfo&)>& visit);
+  // A large object. One that is begun is not seen by get() and list().
+  virtual std::unique_ptr<Upload> begin_upload(std::string_view key);
+  // Removes all parts of uploads of that key which were not completed. Who made them must not be
+  // at it any more.
+  virtual void drop_uploads(std::string_view key);
   // Whether one request makes create() exclusive, or a protocol of several, which is slower and
   // relies on all creators following it. A store that cannot know tries it out with an object of
   // its own: so it also says, to who is about to use it, that it can be written.

@@ -77,4 +77,38 @@ void ThrottledStore::remove(std::string_view key) {
   store_->remove(key);
 }
 
+void ThrottledStore::list_folder(std::string_view prefix,
+                                 const std::function<void(const ObjectInfo&)>& visit) {
+  begin_request(0);
+  store_->list_folder(prefix, visit);
+}
+
+class ThrottledStore::ThrottledUpload : public Upload {
+ public:
+  ThrottledUpload(ThrottledStore& store, std::unique_ptr<Upload> upload)
+      : store_(store), upload_(std::move(upload)) {}
+  void put_part(std::size_t number, ByteView bytes) override {
+    store_.begin_request(bytes.size());
+    upload_->put_part(number, bytes);
+  }
+  ObjectInfo complete() override {
+    store_.begin_request(0);
+    return upload_->complete();
+  }
+
+ private:
+  ThrottledStore& store_;
+  std::unique_ptr<Upload> upload_;
+};
+
+std::unique_ptr<Upload> ThrottledStore::begin_upload(std::string_view key) {
+  begin_request(0);
+  return std::make_unique<ThrottledUpload>(*this, store_->begin_upload(key));
+}
+
+void ThrottledStore::drop_uploads(std::string_view key) {
+  begin_request(0);
+  store_->drop_uploads(key);
+}
+
 }  // namespace duckback

@@ -26,11 +26,17 @@ class ThrottledStore : public Store {
   void create(std::string_view key, ByteView bytes) override;
   Bytes get(std::string_view key, Range range = {}) override;
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
+  void list_folder(std::string_view prefix,
+                   const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
+  void remove_anyway(std::string_view key) override { store_->remove_anyway(key); }
+  std::unique_ptr<Upload> begin_upload(std::string_view key) override;
+  void drop_uploads(std::string_view key) override;
   bool creates_atomically() override { return store_->creates_atomically(); }
   Traffic traffic() const override { return store_->traffic(); }
 
  private:
+  class ThrottledUpload;
   struct Lane {
     Clock::time_point free{};  // when what was let through before will be over
   };

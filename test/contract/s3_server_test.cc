@@ -213,6 +213,32 @@ TEST_F(S3Servers, APartThatFailsIsSentAgain) {
   EXPECT_EQ(store->get("large"), bytes);
 }
 
+TEST_F(S3Servers, UploadsOfAKeyAreDroppedAndNoOthers) {
+  auto store = S3Server::store(S3Server::place());
+  std::unique_ptr<Upload> mine = store->begin_upload("a");
+  std::unique_ptr<Upload> neighbour = store->begin_upload("a.wal");
+  store->drop_uploads("a");
+  error_of(Errc::unavailable, [&] { mine->put_part(0, as_bytes("x")); });
+  neighbour->put_part(0, as_bytes("x"));
+  neighbour->complete();
+  EXPECT_THAT(keys(*store), ElementsAre("a.wal"));
+}
+
+// The second attempt learns that there is no such upload any more.
+TEST_F(S3Servers, ACompletionWhoseAnswerIsLostIsKnownAgain) {
+  auto store = retrying(S3Server::store(faulty_place()));
+  for (const char* fault : {"lost_answer", "lost_error", "truncated"}) {
+    SCOPED_TRACE(fault);
+    store->put("a", as_bytes("old"));
+    std::unique_ptr<Upload> upload = store->begin_upload("a");
+    upload->put_part(0, as_bytes("new"));
+    Faults faults(
+        fmt::format(R"({{"faults": ["{}"], "match": "^POST .*uploadId=", "times": 1}})", fault));
+    EXPECT_EQ(upload->complete().bytes, 3u);
+    EXPECT_EQ(get(*store, "a"), "new");
+  }
+}
+
 TEST_F(S3Servers, WhatAKilledProcessLeftIsRemoved) {
   S3Location place = S3Server::place();
   auto store = S3Server::store(place);

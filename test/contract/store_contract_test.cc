@@ -120,6 +120,48 @@ class StoreContract : public testing::TestWithParam<Kind> {
   std::shared_ptr<Store> store_ = GetParam().make(folder_);
 };
 
+TEST_P(StoreContract, AFolderIsListedWithoutThoseBelow) {
+  for (const char* key : {"a", "f/a", "f/b", "f/g/c", "g/d"}) put(key, "x");
+  auto in = [&](const std::string& prefix) {
+    std::vector<std::string> found;
+    store_->list_folder(prefix, [&](const ObjectInfo& object) { found.push_back(object.key); });
+    return found;
+  };
+  EXPECT_THAT(in(""), ElementsAre("a"));
+  EXPECT_THAT(in("f/"), ElementsAre("f/a", "f/b"));
+  EXPECT_THAT(in("f/b"), ElementsAre("f/b"));
+  EXPECT_THAT(in("x/"), IsEmpty());
+}
+
+TEST_P(StoreContract, AnUploadAppearsWholeWhenItIsCompleted) {
+  constexpr std::size_t kPart = 5 << 20;
+  put("k", "old");
+  std::unique_ptr<Upload> upload = store_->begin_upload("k");
+  upload->put_part(1, as_bytes("the end"));
+  upload->put_part(0, Bytes(kPart, 'a'));
+  upload->put_part(0, Bytes(kPart, 'b'));
+  EXPECT_EQ(get("k"), "old");
+  EXPECT_THAT(keys(), ElementsAre("k"));
+  ObjectInfo made = upload->complete();
+  EXPECT_EQ(made.bytes, kPart + 7);
+  EXPECT_EQ(get("k"), std::string(kPart, 'b') + "the end");
+  store_->list_folder("k", [&](const ObjectInfo& object) { EXPECT_EQ(object.tag, made.tag); });
+}
+
+TEST_P(StoreContract, AnUploadThatIsGivenUpChangesNothing) {
+  put("k", "old");
+  {
+    std::unique_ptr<Upload> upload = store_->begin_upload("k");
+    upload->put_part(0, as_bytes("new"));
+  }
+  std::unique_ptr<Upload> left = store_->begin_upload("k");
+  left->put_part(0, as_bytes("new"));
+  store_->drop_uploads("k");
+  EXPECT_EQ(get("k"), "old");
+  EXPECT_THAT(keys(), ElementsAre("k"));
+  error_of(Errc::invalid, [&] { store_->begin_upload("../k"); });
+}
+
 INSTANTIATE_TEST_SUITE_P(Of, StoreContract, testing::ValuesIn(kinds()),
                          [](const auto& kind) { return kind.param.name; });
 

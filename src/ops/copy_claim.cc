@@ -1,0 +1,162 @@
+#include "ops/copy_claim.h"
+
+#include <unistd.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <random>
+#include <vector>
+
+#include "base/error.h"
+#include "io/host.h"
+#include "io/process_id.h"
+
+namespace duckback {
+namespace {
+
+using nlohmann::json;
+constexpr std::string_view kFolder = "duckback-claims/";
+constexpr auto kRenewed = std::chrono::minutes(5);
+constexpr auto kDead = std::chrono::minutes(60);
+
+std::string random_name() {
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}", random(), random());
+}
+
+std::string text_of_mine() {
+  json claim = {{"host", host_name()}, {"pid", ::getpid()}, {"nonce", random_name()}};
+  if (std::optional<ProcessId> process = this_process()) {
+    claim["started"] = process->started;
+    claim["boot"] = process->boot;
+    claim["pid_namespace"] = process->space;
+    claim["time_namespace"] = process->clock;
+  }
+  return claim.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string read(Store& store, const std::string& key) {
+  Bytes bytes = store.get(key);
+  return {bytes.begin(), bytes.end()};
+}
+
+// Certain only for processes of this machine; false for what cannot be read.
+bool process_has_ended(const std::string& text) {
+  try {
+    json claim = json::parse(text);
+    ProcessId process{.pid = claim.at("pid").get<pid_t>(),
+                      .started = claim.at("started").get<std::uint64_t>(),
+                      .boot = claim.at("boot").get<std::string>(),
+                      .space = claim.at("pid_namespace").get<std::uint64_t>(),
+                      .clock = claim.at("time_namespace").get<std::uint64_t>()};
+    return claim.at("host") == host_name() && has_ended(process);
+  } catch (const json::exception&) {
+    return false;
+  }
+}
+
+// By the store's own clock.
+SystemTime now_of(Store& store) {
+  std::string key = fmt::format("{}now-{}", kFolder, random_name());
+  store.put(key, {});
+  std::optional<SystemTime> now;
+  store.list(key, [&](const ObjectInfo& object) { now = object.modified; });
+  store.remove(key);
+  if (!now) throw Error(Errc::io, "{}: {} was put and is not listed", store.name(), key);
+  return *now;
+}
+
+bool is_dead(Store& store, const ObjectInfo& claim, SystemTime now) {
+  if (now - claim.modified > kDead) return true;
+  try {
+    return process_has_ended(read(store, claim.key));
+  } catch (const Error& error) {
+    if (error.code() != Errc::not_found) throw;
+    return false;  // It was given up meanwhile.
+  }
+}
+
+}  // namespace
+
+CopyClaim::CopyClaim(Store& store, std::string key, std::string text)
+    : store_(store),
+      key_(std::move(key)),
+      text_(std::move(text)),
+      renewing_([this](const std::stop_token& stop) { keep(stop); }) {}
+
+std::unique_ptr<CopyClaim> CopyClaim::take(Store& store, const std::string& name) {
+  std::string key = std::string(kFolder) + name;
+  std::string text = text_of_mine();
+  try {
+    store.create(key, as_bytes(text));
+  } catch (const Error& error) {
+    if (error.code() != Errc::conflict) throw;
+    return nullptr;
+  }
+  return std::unique_ptr<CopyClaim>(new CopyClaim(store, std::move(key), std::move(text)));
+}
+
+CopyClaim::~CopyClaim() {
+  renewing_.request_stop();
+  renewing_.join();
+  try {
+    store_.remove_anyway(key_);
+  } catch (const Error&) {  // The next copy to this folder sees that its process has ended.
+  } catch (const Interrupted&) {
+  }
+}
+
+void CopyClaim::keep(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  for (;;) {
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, stop, kRenewed, [] { return false; });
+    if (stop.stop_requested()) return;
+    try {
+      expect_mine();
+      store_.put(key_, as_bytes(text_));
+    } catch (const Error&) {  // In a few minutes again; if it is lost, expect_mine() says so.
+    } catch (const Interrupted&) {
+      return;
+    }
+  }
+}
+
+void CopyClaim::expect_mine() {
+  try {
+    if (read(store_, key_) == text_) return;
+  } catch (const Error& error) {
+    if (error.code() != Errc::not_found) throw;
+  }
+  throw Error(Errc::conflict, "{}: another copy took this name meanwhile; make this one again",
+              store_.name());
+}
+
+std::set<std::string> list_claims(Store& store) {
+  std::set<std::string> names;
+  store.list(kFolder,
+             [&](const ObjectInfo& object) { names.insert(object.key.substr(kFolder.size())); });
+  return names;
+}
+
+std::size_t remove_dead_claims(Store& store) {
+  std::vector<ObjectInfo> claims;
+  store.list(kFolder, [&](const ObjectInfo& object) { claims.push_back(object); });
+  if (claims.empty()) return 0;
+  SystemTime now = now_of(store);
+  std::size_t removed = 0;
+  for (const ObjectInfo& claim : claims) {
+    if (!is_dead(store, claim, now)) continue;
+    std::string name = claim.key.substr(kFolder.size());
+    store.drop_uploads(name);
+    store.drop_uploads(name + ".wal");
+    store.remove(claim.key);
+    ++removed;
+  }
+  return removed;
+}
+
+}  // namespace duckback

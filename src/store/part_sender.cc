@@ -1,0 +1,36 @@
+#include "store/part_sender.h"
+
+#include <algorithm>
+
+namespace duckback {
+namespace {
+
+constexpr std::uint64_t kPartBytes = 16 << 20;
+// Parts of more than the usual size are for databases of more than 100 GiB: two of them at once
+// keep a line busy, and memory low.
+constexpr std::size_t kThreads = 3;
+constexpr std::size_t kThreadsForLarge = 1;
+
+}  // namespace
+
+PartSender::PartSender(Store& store, const std::string& key, std::uint64_t part_bytes)
+    : upload_(store.begin_upload(key)),
+      group_(part_bytes > kPartBytes ? kThreadsForLarge : kThreads, 1) {}
+
+void PartSender::send(std::size_t number, Bytes part) {
+  auto shared = std::make_shared<Bytes>(std::move(part));
+  group_.run([this, number, shared] { upload_->put_part(number, *shared); });
+}
+
+std::unique_ptr<Upload> PartSender::finish() {
+  group_.wait();
+  return std::move(upload_);
+}
+
+std::uint64_t part_bytes_for(std::uint64_t object_bytes) {
+  constexpr std::uint64_t kStep = 1 << 20;
+  std::uint64_t least = object_bytes / 2 * 3 / Upload::kPartsMost;
+  return std::max(kPartBytes, (least / kStep + 1) * kStep);
+}
+
+}  // namespace duckback
