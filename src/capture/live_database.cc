@@ -1,5 +1,7 @@
 #include "capture/live_database.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <thread>
 
@@ -33,6 +35,13 @@ bool has_content(const fs::path& path) {
 }  // namespace
 
 fs::path resolve_database(const fs::path& given) {
+  for (const char* suffix : {"", ".wal", ".wal.checkpoint"}) {
+    fs::path path = given.string() + suffix;
+    std::optional<FileStat> stat = stat_path(path);
+    if (!stat || S_ISREG(stat->mode) || S_ISDIR(stat->mode)) continue;
+    // To open a pipe would take until somebody writes to it.
+    throw Error(Errc::refused, "{} is no file, but a pipe or a device", path.string());
+  }
   if (!stat_path(given)) {
     for (const char* suffix : {".wal", ".wal.checkpoint"}) {
       fs::path wal = given.string() + suffix;

@@ -137,7 +137,10 @@ void print(const CheckReport& report, bool quiet) {
   }
   if (quiet) return;
   for (const std::string& note : report.notes) print_note("note: " + note);
-  if (report.orphans > 0) {
+  bool index_whole =
+      std::none_of(report.findings.begin(), report.findings.end(),
+                   [](const CheckFinding& finding) { return finding.object.starts_with("index"); });
+  if (report.orphans > 0 && index_whole) {
     print_note(
         fmt::format("note: {} in no index ({}): of a backup that is running or was stopped; "
                     "prune removes what stays so",

@@ -18,9 +18,9 @@ struct Arguments {
 };
 
 // What a repository has in its folder, and a filesystem of its own.
-constexpr std::array<std::string_view, 11> kExpected = {
-    "config",    "config-copy", "keys",     "keys-copy", "packs",     "index",
-    "snapshots", "trash",       "sessions", "checks",    "lost+found"};
+constexpr std::array<std::string_view, 12> kExpected = {
+    "config",    "config-copy", "keys",     "keys-copy", "packs",   "index",
+    "snapshots", "trash",       "sessions", "checks",    "damaged", "lost+found"};
 
 // Among other files a repository is easily taken for one of them, and removed with them. What a
 // stopped init left is gone on with.

@@ -34,6 +34,12 @@ std::optional<std::uint64_t> start_in(const std::string& text) {
   return error == std::errc() ? std::optional(ticks) : std::nullopt;
 }
 
+// Ended, and whoever started it has not asked for its status yet.
+bool is_zombie(const std::string& text) {
+  std::size_t at = text.rfind(')');
+  return at != std::string::npos && at + 2 < text.size() && text[at + 2] == 'Z';
+}
+
 }  // namespace
 
 std::optional<ProcessId> this_process() {
@@ -62,9 +68,9 @@ bool has_ended(const ProcessId& process) {
   // Asked of the kernel: /proc may hide the processes of others, or be that of another namespace.
   if (::kill(process.pid, 0) != 0 && errno == ESRCH) return true;
   try {
-    std::optional<std::uint64_t> started =
-        start_in(read_proc(fmt::format("/proc/{}/stat", process.pid)));
-    return started && *started != process.started;
+    std::string stat = read_proc(fmt::format("/proc/{}/stat", process.pid));
+    std::optional<std::uint64_t> started = start_in(stat);
+    return started && (*started != process.started || is_zombie(stat));
   } catch (const Error&) {
     return false;
   }

@@ -1,7 +1,6 @@
 #include "ops/backup.h"
 
 #include <algorithm>
-#include <atomic>
 #include <thread>
 
 #include "base/error.h"
@@ -14,6 +13,7 @@
 #include "repo/damage.h"
 #include "repo/index_upkeep.h"
 #include "repo/leftovers.h"
+#include "repo/mark.h"
 #include "repo/reliance.h"
 #include "repo/session.h"
 
@@ -86,7 +86,6 @@ class Backup {
   bool make(Session& session) {
     SystemTime began = time_now();
     result_ = {};
-    parent_unreadable_ = false;
     parent_ = find_parent();
     std::optional<SourceLook> look = look_at_source(options_.source);
     if (std::uint64_t packs = index_leftovers(repository_, session); packs > 0) {
@@ -94,7 +93,9 @@ class Backup {
     }
     Index index(repository_.store(), repository_.sealer(), reliance_.absent());
     ChunkReader reader(repository_.store(), repository_.sealer(), repository_.namer(), index);
-    bool whole = parent_ && parent_is_whole(index, reader);
+    PackListing packs = list_packs(repository_.store(), index);
+    if (note_lost(packs.missing, index)) return false;
+    bool whole = parent_ && parent_is_whole(index, reader, std::move(packs));
     if (whole && may_reuse_parent(look)) return reuse_parent(session, began);
     ChunkWriter writer(repository_.store(), repository_.sealer(), repository_.namer(), index,
                        options_.compression);
@@ -103,12 +104,12 @@ class Backup {
     if (whole) {
       parent = {.file = parent_->snapshot.file,
                 .wal = parent_->snapshot.wal,
-                .read = [&](const ChunkId& id) { return read_of_parent(id, index, reader); },
+                .read = [&reader](const ChunkId& id) { return reader.read(id); },
                 .verified = parent_->details.verified && !parent_->details.damaged()};
     }
     SnapshotSink sink(writer, repository_.namer(), std::move(parent), threads());
     step(fmt::format("reading {}", options_.source));
-    std::optional<Taken> taken = take(sink);
+    std::optional<Taken> taken = take(sink, reader);
     if (!taken) return false;
     writer.flush();
     unindexed.indexed();
@@ -147,8 +148,9 @@ class Backup {
     SnapshotSink::Stored stored;
   };
 
-  // Nothing if what it is compared to turns out to be damaged.
-  std::optional<Taken> take(SnapshotSink& sink) {
+  // Nothing if what it is compared to turns out to be damaged: that is noted, so that the next try
+  // takes nothing from there.
+  std::optional<Taken> take(SnapshotSink& sink, const ChunkReader& reader) {
     try {
       Image image = capture(options_.source, sink,
                             {.timeout = options_.timeout,
@@ -162,23 +164,9 @@ class Backup {
       step("storing the rest");
       SnapshotSink::Stored stored = sink.finish(image);
       return Taken{std::move(image), stored};
-    } catch (const Error&) {
-      if (!parent_unreadable_) throw;
-      return std::nullopt;
-    }
-  }
-
-  // Notes what cannot be read, so that the next try takes nothing from there.
-  Bytes read_of_parent(const ChunkId& id, const Index& index, const ChunkReader& reader) {
-    try {
-      return reader.read(id);
     } catch (const Error& error) {
-      if (error.code() != Errc::damaged) throw;
-      for (const ChunkPlace& place : index.find_all(id)) {
-        put_damage_note(repository_, place.pack->id);
-      }
-      parent_unreadable_ = true;
-      throw;
+      if (error.code() != Errc::damaged || !note_damaged_packs(repository_, reader)) throw;
+      return std::nullopt;
     }
   }
 
@@ -231,11 +219,24 @@ class Backup {
     return std::nullopt;
   }
 
+  // Packs that are not there as the index has them are no place to find chunks in. Whether there is
+  // one that was not known, and what was opened is to be opened again.
+  bool note_lost(const std::set<std::string>& missing, const Index& index) const {
+    if (missing.empty()) return false;
+    std::set<std::string> removed = list_marks(repository_.store()).packs();
+    bool found = false;
+    for (const std::string& id : missing) {
+      if (index.absent(id) || removed.contains(id)) continue;
+      put_damage_note(repository_, id);
+      found = true;
+    }
+    return found;
+  }
+
   // Whether all that the parent needs is listed, in packs that are there and were not found
   // damaged. What did not change is not stored again, so a snapshot that is compared to one that
   // lacks something lacks it too.
-  bool parent_is_whole(const Index& index, const ChunkReader& reader) const {
-    PackListing packs = list_packs(repository_.store(), index);
+  bool parent_is_whole(const Index& index, const ChunkReader& reader, PackListing packs) const {
     std::set<std::string> damaged = list_damage_notes(repository_.store());
     std::set<std::string> bad = damaged;
     bad.insert(packs.missing.begin(), packs.missing.end());
@@ -448,7 +449,6 @@ class Backup {
   std::string library_version_;  // of the DuckDB to verify with
   Snapshot snapshot_;
   std::optional<Parent> parent_;
-  std::atomic<bool> parent_unreadable_ = false;  // a part of its map
   Reliance reliance_;
   bool tidy_ = false;
   BackupResult result_;

@@ -310,6 +310,65 @@ TEST_F(Damage, WhoPrunesItIsKilledAndNothingElseIsLost) {
   });
 }
 
+TEST_F(Damage, OfACutPackIsSeenByTheNextBackup) {
+  scene.back_up(database);
+  test::let_time_pass_since_last_look(scene.repository());
+  std::string key = pack_key(pack_of(scene, database, 7));
+  Bytes pack = scene.memory->get(key);
+  pack.resize(pack.size() / 2);
+  scene.memory->put(key, pack);
+  BackupResult result = test::back_up(scene.repository(), database);
+  EXPECT_FALSE(result.warnings.empty());
+  EXPECT_EQ(give_back(scene.repository(), "latest~1"), state_of(database)) << "it healed";
+}
+
+TEST_F(Damage, ThatARestoreMeetsIsNotedAndHeals) {
+  scene.back_up(database);
+  test::let_time_pass_since_last_look(scene.repository());
+  flip(scene, pack_of(scene, database, 7));
+  test::error_of(Errc::damaged, [&] { give_back(scene.repository(), "latest"); });
+  EXPECT_EQ(list_damage_notes(*scene.memory).size(), 1u);
+  test::back_up(scene.repository(), database);
+  EXPECT_EQ(give_back(scene.repository(), "latest~1"), state_of(database));
+}
+
+TEST_F(Damage, DoesNotCostTheDatabaseThatADeltaRestoreIsToChange) {
+  scene.back_up(database);
+  std::string bad = pack_of(scene, database, 7);
+  LivingDatabase other(30);
+  other.set_wal(test::WalBuilder().commit().bytes());
+  other.write();
+  Bytes before = other.bytes();
+  auto restore_onto = [&] {
+    RestoreOptions options;
+    options.target = other.path();
+    options.delta = true;
+    restore(scene.repository(), find_snapshot(scene.repository(), "latest").snapshot, options);
+  };
+  for (std::uint64_t id = 0; id < 30; ++id) other.set_block(id, 9);
+  other.write();
+  before = other.bytes();
+  flip(scene, bad);
+  EXPECT_NE(test::error_of(Errc::damaged, restore_onto).find("is as it was"), std::string::npos);
+  EXPECT_EQ(other.bytes(), before);
+  scene.memory->remove(pack_key(bad));
+  test::error_of(Errc::damaged, restore_onto);
+  EXPECT_EQ(other.bytes(), before);
+  EXPECT_TRUE(stat_path(other.path().string() + ".wal"));
+}
+
+TEST_F(Damage, OfTheConfigIsNoReasonForANewRepository) {
+  scene.back_up(database);
+  scene.memory->remove("config");
+  scene.memory->remove("config-copy");
+  test::error_of(Errc::damaged, [&] { open(scene.memory); });
+  for (const std::optional<std::string>& password :
+       {std::optional<std::string>(), std::optional<std::string>("a password")}) {
+    test::error_of(Errc::damaged, [&] { Repository::create(scene.memory, password); });
+  }
+  EXPECT_TRUE(keys_of(*scene.memory, "keys/").empty());
+}
+
 TEST_F(Damage, IsFoundInARepositoryThatCannotBeWrittenToo) {
   scene.back_up(database);
   flip(scene, pack_of(scene, database, 7));

@@ -30,6 +30,9 @@ SystemTime parse_moment(std::string text) {
   if (text.size() < 10 || text.size() >= kRest.size()) {
     throw Error(Errc::invalid, "'@{}' is no time; write it as @2026-11-22T10:00 (UTC)", text);
   }
+  // Lists show seconds: one that is named is meant as a whole.
+  constexpr std::size_t kToTheSecond = 19;
+  if (text.size() == kToTheSecond) text += ".999";
   return parse_utc(text + kRest.substr(text.size()));
 }
 
@@ -51,10 +54,18 @@ bool is_of_database(const Snapshot& snapshot, const std::string& database) {
   return !snapshot.named && !failed && snapshot.database == resolved.string();
 }
 
+void throw_no_snapshot_of(const std::string& database) {
+  throw Error(Errc::no_snapshot,
+              "there is no snapshot of a database '{}'; `duckback snapshots` shows of which "
+              "databases there are",
+              database);
+}
+
 std::vector<FoundSnapshot> read_snapshots(
     const Repository& repository, const std::string& database,
     const std::function<void(const SnapshotName&, const Error&)>& damaged) {
   std::vector<FoundSnapshot> found;
+  bool all_readable = true;
   for (const SnapshotName& name : list_snapshots(repository.store())) {
     try {
       Snapshot snapshot = read_snapshot(repository.store(), repository.sealer(), name);
@@ -65,8 +76,10 @@ std::vector<FoundSnapshot> read_snapshots(
       if (error.code() == Errc::not_found) continue;  // Forgotten meanwhile.
       if (error.code() != Errc::damaged || !damaged) throw;
       damaged(name, error);
+      all_readable = false;
     }
   }
+  if (!database.empty() && found.empty() && all_readable) throw_no_snapshot_of(database);
   return found;
 }
 
@@ -151,12 +164,6 @@ FoundSnapshot find_snapshot(const Repository& repository, const std::string& ref
                   reference, one->second.what());
     }
     --back;
-  }
-  if (!database.empty() && all.empty() && damaged.empty()) {
-    throw Error(Errc::no_snapshot,
-                "there is no snapshot of a database '{}'; `duckback snapshots` shows of which "
-                "databases there are",
-                database);
   }
   if (fits.size() <= back) {
     throw Error(Errc::no_snapshot,

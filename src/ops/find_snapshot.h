@@ -21,10 +21,13 @@ struct FoundSnapshot {
 bool is_of_database(const Snapshot& snapshot, const std::string& database);
 
 // All snapshots, oldest first; `database`: only of this (see above).
-// One that is damaged is handed to `damaged`, and left out.
+// One that is damaged is handed to `damaged`, and left out. Throws Errc::no_snapshot if there is
+// none of `database`: the name may be misspelled.
 std::vector<FoundSnapshot> read_snapshots(
     const Repository& repository, const std::string& database = {},
     const std::function<void(const SnapshotName&, const Error&)>& damaged = {});
+
+[[noreturn]] void throw_no_snapshot_of(const std::string& database);
 
 // The one of `names` whose id begins with `id`, of at least 4 digits. Throws Errc::no_snapshot if
 // there is none, or more than one.

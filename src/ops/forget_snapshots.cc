@@ -152,6 +152,9 @@ ForgetSnapshotsReport forget_snapshots(const Repository& repository,
                      .tags = one.snapshot.tags});
     report.decisions.emplace_back().found = std::move(one);
   }
+  if (!options.database.empty() && items.empty() && report.unreadable.empty()) {
+    throw_no_snapshot_of(options.database);
+  }
   std::vector<Verdict> verdicts = apply_policy(options.policy, items, options.now);
   std::optional<Session> session;
   for (std::size_t i = 0; i < verdicts.size(); ++i) {

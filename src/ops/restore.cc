@@ -16,6 +16,7 @@
 #include "io/uncached_writer.h"
 #include "ops/publish.h"
 #include "repo/chunk_reader.h"
+#include "repo/damage.h"
 #include "repo/map.h"
 
 namespace duckback {
@@ -78,6 +79,14 @@ class MapWriter {
     if (compare_) make_hole(next, places());
   }
 
+  // Reads and proves what write() would fetch, and changes nothing.
+  void prove(const Repository& repository, const ChunkReader& reader, std::size_t threads,
+             const RestoreOptions& options) {
+    proving_ = true;
+    write(repository, reader, threads, options);
+    proving_ = false;
+  }
+
   std::uint64_t written_bytes() const { return written_; }
 
  private:
@@ -106,7 +115,7 @@ class MapWriter {
   }
 
   void make_hole(std::uint64_t from, std::uint64_t to) const {
-    if (from < to) file_.punch_hole(offset_of(from), (to - from) * map_.chunk_bytes);
+    if (from < to && !proving_) file_.punch_hole(offset_of(from), (to - from) * map_.chunk_bytes);
   }
 
   void queue(TaskGroup& group, const Repository& repository, const ChunkReader& reader,
@@ -142,6 +151,7 @@ class MapWriter {
         std::copy(chunk.begin(), chunk.end(), run.begin() + static_cast<std::ptrdiff_t>(at(place)));
       }
     });
+    if (proving_) return;
     for (std::size_t begin = 0, end = 1; begin < pieces.size(); begin = end++) {
       while (end < pieces.size() && pieces[end].place == pieces[end - 1].place + 1) ++end;
       std::uint64_t bytes = bytes_between(pieces[begin].place, pieces[end - 1].place);
@@ -168,6 +178,7 @@ class MapWriter {
   std::uint64_t begin_;
   const MapRef& map_;
   bool compare_;
+  bool proving_ = false;
   std::atomic<std::uint64_t> written_ = 0;
   std::mutex mutex_;  // for done_ and the report of it
   std::uint64_t done_ = 0;
@@ -194,10 +205,13 @@ class Restore {
     warn();
     if (there_already_) {
       result_.wal_bytes = with_wal_ ? snapshot_.wal.bytes : 0;
-    } else if (options_.delta && old_) {
-      onto();
     } else {
-      beside();
+      try {
+        options_.delta&& old_ ? onto() : beside();
+      } catch (const Error&) {
+        note_damage();
+        throw;
+      }
     }
     result_.file_bytes = snapshot_.file.bytes;
     result_.elapsed = std::chrono::steady_clock::now() - began;
@@ -205,6 +219,16 @@ class Restore {
   }
 
  private:
+  // What a restore finds damaged, backups must not rely on.
+  void note_damage() const {
+    try {
+      note_damaged_packs(repository_, reader_);
+    } catch (const Error&) {
+      // Of a repository that cannot be written snapshots are restored too, and that one is damaged
+      // is what the caller is told.
+    }
+  }
+
   void check_target() {
     std::optional<FileStat> there = stat_path(target_);
     std::optional<FileStat> folder = stat_path(folder_of(target_));
@@ -499,18 +523,20 @@ class Restore {
     staged.wal.reset();
   }
 
-  // The database at the target becomes the snapshot. From the first change to the last it has no
-  // main header, and its old WAL is moved aside only then: killed anywhere, DuckDB opens neither,
-  // and the same command goes on.
+  // The database at the target becomes the snapshot, but only if all that differs can be had: a
+  // database is not given up for a snapshot that is damaged. From the first change to the last it
+  // has no main header, and its old WAL is moved aside only then: killed anywhere, DuckDB opens
+  // neither, and the same command goes on.
   void onto() {
     if (options_.settle) {
       throw Error(Errc::invalid, "--settle goes with a new file, not with --delta");
     }
     std::array<std::uint8_t, kBlockStart> image_head = head();
     std::optional<StagedFile> wal = stage_wal();
-    step(fmt::format("changing {} into the snapshot", target_.string()));
     File file = File::open_write(target_);
     check_begin(file);
+    if (!is_unfinished(begin_of(file))) prove_what_differs(file);
+    step(fmt::format("changing {} into the snapshot", target_.string()));
     refuse_open_target();
     remove_file(sidecar_path(target_));
     file.write_at(0, unfinished_header(unfinished_text()));
@@ -539,6 +565,18 @@ class Restore {
     file.sync();
     result_.written_bytes = writer.written_bytes() + kBlockStart;
     result_.wal_bytes = wal ? wal->bytes : 0;
+  }
+
+  void prove_what_differs(const File& file) const {
+    step("proving what differs");
+    try {
+      MapWriter(file, kBlockStart, snapshot_.file, true)
+          .prove(repository_, reader_, threads(), quiet());
+    } catch (const Error& error) {
+      if (error.code() != Errc::damaged) throw;
+      throw error.within(
+          fmt::format("{} is as it was, for the snapshot is damaged", target_.string()));
+    }
   }
 
   // It is a database, or was while a --delta was stopped.

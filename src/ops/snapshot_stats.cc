@@ -41,6 +41,7 @@ RepositoryStats snapshot_stats(const Repository& repository, const std::string& 
                                const std::stop_token& stop) {
   RepositoryStats stats;
   count_objects(repository.store(), stats);
+  read_snapshots(repository, database);  // refuses one that has none
   std::vector<FoundSnapshot> all = read_snapshots(repository);
   Index index(repository.store(), repository.sealer());
   ChunkReader reader(repository.store(), repository.sealer(), repository.namer(), index);

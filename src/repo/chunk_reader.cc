@@ -28,6 +28,16 @@ std::shared_ptr<const ObjectSealer> ChunkReader::sealer_of(const PackInfo& pack)
   return sealers_[pack.id] = sealer;
 }
 
+std::set<std::string> ChunkReader::damaged() const {
+  std::lock_guard lock(mutex_);
+  return damaged_;
+}
+
+void ChunkReader::remember_damaged(const PackInfo& pack) const {
+  std::lock_guard lock(mutex_);
+  damaged_.insert(pack.id);
+}
+
 Bytes ChunkReader::unpack(const ChunkPlace& place, ByteView section) const {
   std::string object = pack_key(place.pack->id);
   Bytes stored =
@@ -47,6 +57,7 @@ Bytes ChunkReader::read(const ChunkId& id) const {
       return read(*place);
     } catch (const Error& error) {
       if (error.code() != Errc::damaged && error.code() != Errc::not_found) throw;
+      remember_damaged(*place->pack);
     }
   }
   std::vector<ChunkPlace> places = index_.find_all(id);
@@ -59,6 +70,7 @@ Bytes ChunkReader::read(const ChunkId& id) const {
       return read(place);
     } catch (const Error& error) {
       if (error.code() != Errc::damaged && error.code() != Errc::not_found) throw;
+      remember_damaged(*place.pack);
       if (!first) first = error;
     }
   }

@@ -26,7 +26,11 @@ class ChunkReader {
   void read(const std::vector<ChunkId>& ids,
             const std::function<void(const ChunkId& id, const Bytes& chunk)>& visit) const;
 
+  // Packs in which a chunk was not what it should be, or that were not there.
+  std::set<std::string> damaged() const;
+
  private:
+  void remember_damaged(const PackInfo& pack) const;
   std::shared_ptr<const ObjectSealer> sealer_of(const PackInfo& pack) const;
   Bytes read(const ChunkPlace& place) const;
   Bytes unpack(const ChunkPlace& place, ByteView section) const;
@@ -35,7 +39,8 @@ class ChunkReader {
   const Sealer& sealer_;
   const Namer& namer_;
   const Index& index_;
-  mutable std::mutex mutex_;  // for the sealers, one a pack
+  mutable std::mutex mutex_;  // for these two
+  mutable std::set<std::string> damaged_;
   mutable std::map<std::string, std::shared_ptr<const ObjectSealer>> sealers_;
 };
 

@@ -67,12 +67,26 @@ void create_config(Store& store, const Config& config) {
   store.put(kCopy, as_bytes(text));
 }
 
+void refuse_lost_config(Store& store) {
+  for (const char* prefix : {"snapshots/", "packs/", "index/"}) {
+    bool found = false;
+    store.list(prefix, [&](const ObjectInfo&) { found = true; });
+    if (!found) continue;
+    throw Error(
+        Errc::damaged,
+        "{} has lost its config and config-copy, and nothing in it can be read without: bring "
+        "one back from a copy of the repository. Do not make a new one there",
+        store.name());
+  }
+}
+
 Config read_config(Store& store) {
   std::string text;
   try {
     text = get_clear_document(store, "config", kConfig, kCopy);
   } catch (const Error& error) {
     if (error.code() != Errc::not_found) throw;
+    refuse_lost_config(store);
     throw Error(Errc::no_repository,
                 "there is no repository at {}; make one with `duckback init --repo {}`",
                 store.name(), store.name());

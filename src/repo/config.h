@@ -24,5 +24,7 @@ void create_config(Store& store, const Config& config);
 // Errc::no_repository if there is neither, Errc::unsupported for a newer format, Errc::damaged if
 // both are unreadable.
 Config read_config(Store& store);
+// Throws Errc::damaged if there are other objects of a repository: it had a config.
+void refuse_lost_config(Store& store);
 
 }  // namespace duckback

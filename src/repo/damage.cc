@@ -1,5 +1,7 @@
 #include "repo/damage.h"
 
+#include <map>
+
 #include "repo/hex.h"
 
 namespace duckback {
@@ -38,19 +40,33 @@ void put_damage_note(const Repository& repository, const std::string& pack_id) {
   put_document(repository.store(), repository.sealer(), note_key(pack_id), "{}");
 }
 
+bool note_damaged_packs(const Repository& repository, const ChunkReader& reader) {
+  std::set<std::string> packs = reader.damaged();
+  for (const std::string& id : packs) put_damage_note(repository, id);
+  return !packs.empty();
+}
+
 void remove_damage_note(Store& store, const std::string& pack_id) {
   store.remove(note_key(pack_id));
 }
 
 PackListing list_packs(Store& store, const Index& index) {
-  PackListing packs;
+  std::map<std::string, std::uint64_t> listed;  // bytes, by id
   for (const auto& file : index.files()) {
-    for (const PackInfo& pack : file->packs()) packs.missing.insert(pack.id);
+    for (const PackInfo& pack : file->packs()) listed.emplace(pack.id, pack.bytes);
   }
+  PackListing packs;
   store.list("packs/", [&](const ObjectInfo& object) {
     std::optional<std::string> id = pack_id_of(object.key);
-    if (id && packs.missing.erase(*id) == 0) packs.unlisted.insert(*id);
+    if (!id) return;
+    auto found = listed.find(*id);
+    if (found == listed.end()) {
+      packs.unlisted.insert(*id);
+    } else if (found->second == object.bytes) {
+      listed.erase(found);
+    }
   });
+  for (const auto& [id, bytes] : listed) packs.missing.insert(id);
   return packs;
 }
 

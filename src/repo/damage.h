@@ -4,6 +4,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "repo/chunk_reader.h"
 #include "repo/index.h"
 #include "repo/repository.h"
 
@@ -12,11 +13,14 @@ namespace duckback {
 // Notes of packs that were found damaged or missing (docs/format.md, "Damage, and how it heals").
 std::set<std::string> list_damage_notes(Store& store);
 void put_damage_note(const Repository& repository, const std::string& pack_id);
+// One for each pack that `reader` found damaged or missing; whether there is one.
+bool note_damaged_packs(const Repository& repository, const ChunkReader& reader);
 void remove_damage_note(Store& store, const std::string& pack_id);
 
 // What the index lists, beside what is there.
 struct PackListing {
-  std::set<std::string> missing;   // listed and not there; one that was removed since is among them
+  // Listed, and not there with that size; one that was removed since is among them.
+  std::set<std::string> missing;
   std::set<std::string> unlisted;  // there, and in no index
 };
 PackListing list_packs(Store& store, const Index& index);

@@ -146,3 +146,18 @@ expect 0 "$duckback" restore "$good" --to sick-back.duckdb --force
 [ "$(rows sick-back.duckdb)" = 200000 ] || fail "case 35"
 expect 0 "$duckback" check --read-data
 exit 0
+
+# A pipe is no database, and no WAL: to open one would wait for somebody who writes to it.
+make_database pipes.duckdb
+mkfifo pipes.duckdb.wal pipe.duckdb
+for name in pipes.duckdb pipe.duckdb; do
+  expect 1 timeout 20 "$duckback" backup $name
+  says "a pipe or a device"
+  expect 1 timeout 20 "$duckback" copy $name copy-of-$name
+done
+
+# A name that is misspelled is no success.
+for command in "snapshots" "stats" "forget --keep-last 1"; do
+  expect 13 "$duckback" $command --database nosuch
+  says "no snapshot of a database 'nosuch'"
+done
