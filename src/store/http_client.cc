@@ -1,5 +1,7 @@
 #include "store/http_client.h"
 
+#include <curl/curl.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -17,6 +19,45 @@ namespace {
 // However slowly it goes, a transfer ends: this many bytes a second are expected in the long run.
 constexpr std::uint64_t kSlowest = 16 << 10;
 constexpr std::size_t kHeadersMost = 64 << 10;
+
+struct Libcurl {
+  Libcurl() {
+    auto* start = find<decltype(curl_global_init)>("curl_global_init");
+    if (start(CURL_GLOBAL_DEFAULT) != CURLE_OK) throw Error(Errc::io, "libcurl does not start");
+  }
+  decltype(curl_easy_init)* easy_init = find<decltype(curl_easy_init)>("curl_easy_init");
+  decltype(curl_easy_cleanup)* easy_cleanup =
+      find<decltype(curl_easy_cleanup)>("curl_easy_cleanup");
+  decltype(curl_easy_reset)* easy_reset = find<decltype(curl_easy_reset)>("curl_easy_reset");
+  decltype(curl_easy_setopt)* easy_setopt = find<decltype(curl_easy_setopt)>("curl_easy_setopt");
+  decltype(curl_easy_perform)* easy_perform =
+      find<decltype(curl_easy_perform)>("curl_easy_perform");
+  decltype(curl_easy_getinfo)* easy_getinfo =
+      find<decltype(curl_easy_getinfo)>("curl_easy_getinfo");
+  decltype(curl_easy_strerror)* easy_strerror =
+      find<decltype(curl_easy_strerror)>("curl_easy_strerror");
+  decltype(curl_slist_append)* slist_append =
+      find<decltype(curl_slist_append)>("curl_slist_append");
+  decltype(curl_slist_free_all)* slist_free_all =
+      find<decltype(curl_slist_free_all)>("curl_slist_free_all");
+  decltype(curl_share_init)* share_init = find<decltype(curl_share_init)>("curl_share_init");
+  decltype(curl_share_setopt)* share_setopt =
+      find<decltype(curl_share_setopt)>("curl_share_setopt");
+  decltype(curl_share_cleanup)* share_cleanup =
+      find<decltype(curl_share_cleanup)>("curl_share_cleanup");
+  decltype(curl_getdate)* getdate = find<decltype(curl_getdate)>("curl_getdate");
+
+ private:
+  template <class Function>
+  static Function* find(const char* name) {
+    return reinterpret_cast<Function*>(find_in_libcurl(name));
+  }
+};
+
+const Libcurl& libcurl() {
+  static const Libcurl curl;
+  return curl;
+}
 
 struct EasyDeleter {
   void operator()(CURL* easy) const { libcurl().easy_cleanup(easy); }
