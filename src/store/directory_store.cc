@@ -151,18 +151,18 @@ void DirectoryStore::list(std::string_view prefix, const Visit& visit) {
   check_prefix(prefix);
   std::size_t slash = prefix.rfind('/');
   std::string folder(slash == prefix.npos ? "" : prefix.substr(0, slash + 1));
-  list_folder(folder, prefix.substr(folder.size()), visit);
+  list_below(folder, prefix.substr(folder.size()), visit);
   // What vanished with the whole folder must not pass for removed.
   check_there();
 }
 
-void DirectoryStore::list_folder(const std::string& folder, std::string_view name_prefix,
+void DirectoryStore::list_below(const std::string& folder, std::string_view name_prefix,
                                  const Visit& visit) {
   for (const std::string& name : names_in(folder_ / folder)) {
     if (!name.starts_with(name_prefix)) continue;
     std::string key = folder + name;
     if (name.back() == '/') {
-      list_folder(key, "", visit);
+      list_below(key, "", visit);
     } else if (std::optional<FileStat> found = stat_object(folder_ / key)) {
       visit({.key = key, .bytes = found->bytes, .modified = found->modified()});
     }

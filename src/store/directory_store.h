@@ -46,7 +46,7 @@ class DirectoryStore : public Store {
   void write(std::string_view key, ByteView bytes, bool replace);
   void write_file(std::string_view key, const fs::path& path, ByteView bytes, bool replace);
   void make_folders_of(std::string_view key);
-  void list_folder(const std::string& folder, std::string_view name_prefix, const Visit& visit);
+  void list_below(const std::string& folder, std::string_view name_prefix, const Visit& visit);
 
   fs::path folder_;  // absolute
   std::mutex mutex_;
