@@ -157,7 +157,7 @@ void DirectoryStore::list(std::string_view prefix, const Visit& visit) {
 }
 
 void DirectoryStore::list_below(const std::string& folder, std::string_view name_prefix,
-                                 const Visit& visit) {
+                                const Visit& visit) {
   for (const std::string& name : names_in(folder_ / folder)) {
     if (!name.starts_with(name_prefix)) continue;
     std::string key = folder + name;
