@@ -136,36 +136,39 @@ TEST_F(BucketTargets, OnlyCopiesAreReplaced) {
 
 // Whatever is replaced by whatever, and wherever the process dies.
 TEST_F(BucketTargets, NoReaderMeetsADatabaseWithTheWalOfAnother) {
-  const std::vector<Content> contents = {{"", ""}, {"database", ""}, {"database", "wal"}};
-  for (const Content& old : contents) {
-    for (Content now : {Content{"a new database", ""}, Content{"a new database", "a new wal"}}) {
-      for (bool unacknowledged : {false, true}) {
-        bool finished = false;
-        for (std::size_t step = 0; !finished; ++step) {
-          SCOPED_TRACE(fmt::format("'{}' '{}' by '{}', {} {}", old.database, old.wal, now.wal, step,
-                                   unacknowledged));
-          auto store = std::make_shared<MemoryStore>();
-          if (!old.database.empty()) copy(store, to("s3://bucket/f/a"), old);
-          auto dying = std::make_shared<DyingStore>(*store, step, unacknowledged);
-          try {
-            copy(dying, to("s3://bucket/f/a"), now);
-            finished = true;
-          } catch (const DyingStore::Dead&) {
-          }
-          Content there{get(*store, "a"), get(*store, "a.wal")};
-          EXPECT_TRUE(there.database.empty() || there == old || there == now);
-          Catalog catalog = catalog_of(store);
-          EXPECT_TRUE(!old.database.empty() || catalog.copies.empty() == there.database.empty());
-          for (const CatalogCopy& each : catalog.copies) {
-            EXPECT_EQ(each.state == State::present,
-                      !there.database.empty() && each.sidecar.bytes == there.database.size());
-          }
-          store->advance_clock(std::chrono::hours(2));
-          copy(store, to("s3://bucket/f/a"), now);
-          EXPECT_EQ((Content{get(*store, "a"), get(*store, "a.wal")}), now);
-          ASSERT_EQ(catalog_of(store).copies.size(), 1u);
-          EXPECT_EQ(catalog_of(store).copies[0].problem, "");
+  const Content one{"database", ""};
+  const Content two{"database", "wal"};
+  const Content new_one{"a new database", ""};
+  const Content new_two{"a new database", "a new wal"};
+  const std::vector<std::pair<Content, Content>> replacements = {
+      {{}, new_two}, {one, new_two}, {two, new_one}, {two, new_two}};
+  for (const auto& [old, now] : replacements) {
+    for (bool unacknowledged : {false, true}) {
+      bool finished = false;
+      for (std::size_t step = 0; !finished; ++step) {
+        SCOPED_TRACE(fmt::format("'{}' '{}' by '{}', {} {}", old.database, old.wal, now.wal, step,
+                                 unacknowledged));
+        auto store = std::make_shared<MemoryStore>();
+        if (!old.database.empty()) copy(store, to("s3://bucket/f/a"), old);
+        auto dying = std::make_shared<DyingStore>(*store, step, unacknowledged);
+        try {
+          copy(dying, to("s3://bucket/f/a"), now);
+          finished = true;
+        } catch (const DyingStore::Dead&) {
         }
+        Content there{get(*store, "a"), get(*store, "a.wal")};
+        EXPECT_TRUE(there.database.empty() || there == old || there == now);
+        Catalog catalog = catalog_of(store);
+        EXPECT_TRUE(!old.database.empty() || catalog.copies.empty() == there.database.empty());
+        for (const CatalogCopy& each : catalog.copies) {
+          EXPECT_EQ(each.state == State::present,
+                    !there.database.empty() && each.sidecar.bytes == there.database.size());
+        }
+        store->advance_clock(std::chrono::hours(2));
+        copy(store, to("s3://bucket/f/a"), now);
+        EXPECT_EQ((Content{get(*store, "a"), get(*store, "a.wal")}), now);
+        ASSERT_EQ(catalog_of(store).copies.size(), 1u);
+        EXPECT_EQ(catalog_of(store).copies[0].problem, "");
       }
     }
   }
