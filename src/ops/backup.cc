@@ -13,7 +13,6 @@
 #include "repo/damage.h"
 #include "repo/index_upkeep.h"
 #include "repo/leftovers.h"
-#include "repo/mark.h"
 #include "repo/reliance.h"
 #include "repo/session.h"
 
@@ -94,7 +93,8 @@ class Backup {
     Index index(repository_.store(), repository_.sealer(), reliance_.absent());
     ChunkReader reader(repository_.store(), repository_.sealer(), repository_.namer(), index);
     PackListing packs = list_packs(repository_.store(), index);
-    if (note_lost(packs.missing, index)) return false;
+    // Known now, they count as absent from the next try on.
+    if (note_missing_packs(repository_, index, packs.missing)) return false;
     bool whole = parent_ && parent_is_whole(index, reader, std::move(packs));
     if (whole && may_reuse_parent(look)) return reuse_parent(session, began);
     ChunkWriter writer(repository_.store(), repository_.sealer(), repository_.namer(), index,
@@ -217,20 +217,6 @@ class Backup {
       }
     }
     return std::nullopt;
-  }
-
-  // Packs that are not there as the index has them are no place to find chunks in. Whether there is
-  // one that was not known, and what was opened is to be opened again.
-  bool note_lost(const std::set<std::string>& missing, const Index& index) const {
-    if (missing.empty()) return false;
-    std::set<std::string> removed = list_marks(repository_.store()).packs();
-    bool found = false;
-    for (const std::string& id : missing) {
-      if (index.absent(id) || removed.contains(id)) continue;
-      put_damage_note(repository_, id);
-      found = true;
-    }
-    return found;
   }
 
   // Whether all that the parent needs is listed, in packs that are there and were not found

@@ -7,7 +7,6 @@
 #include "repo/damage.h"
 #include "repo/hex.h"
 #include "repo/index.h"
-#include "repo/mark.h"
 #include "repo/session.h"
 
 namespace duckback {
@@ -22,7 +21,7 @@ std::set<std::string> list_indexes(Store& store) {
   return ids;
 }
 
-std::vector<std::pair<std::string, std::uint64_t>> list_packs(Store& store) {
+std::vector<std::pair<std::string, std::uint64_t>> pack_sizes(Store& store) {
   std::vector<std::pair<std::string, std::uint64_t>> packs;
   store.list("packs/", [&](const ObjectInfo& object) {
     std::string id = object.key.substr(object.key.rfind('/') + 1);
@@ -43,11 +42,10 @@ struct OldEntries {
 };
 
 // What the index that is there says of `packs`, by id.
-std::map<std::string, OldEntries> read_old_entries(const Repository& repository,
+std::map<std::string, OldEntries> read_old_entries(const Index& index,
                                                    const std::set<std::string>& packs) {
   std::map<std::string, OldEntries> entries;
   if (packs.empty()) return entries;
-  Index index(repository.store(), repository.sealer(), {}, [](const std::string&, const Error&) {});
   for (const auto& file : index.files()) {
     file->for_each([&](std::uint64_t, const ChunkPlace& place) {
       if (!packs.contains(place.pack->id)) return;
@@ -65,20 +63,6 @@ std::map<std::string, OldEntries> read_old_entries(const Repository& repository,
   return entries;
 }
 
-// What the index lists and is not there is in no index from now on: the notes keep it in mind for
-// backups.
-void note_missing(const Repository& repository,
-                  const std::vector<std::pair<std::string, std::uint64_t>>& packs) {
-  std::set<std::string> known = list_marks(repository.store()).packs();
-  for (const auto& [id, bytes] : packs) known.insert(id);
-  Index index(repository.store(), repository.sealer(), {}, [](const std::string&, const Error&) {});
-  for (const auto& file : index.files()) {
-    for (const PackInfo& pack : file->packs()) {
-      if (known.insert(pack.id).second) put_damage_note(repository, pack.id);
-    }
-  }
-}
-
 }  // namespace
 
 RepairReport repair_index(const Repository& repository, const RepairOptions& options) {
@@ -87,7 +71,7 @@ RepairReport repair_index(const Repository& repository, const RepairOptions& opt
   if (!options.dry_run) session.emplace(repository, "repair");
   // In this order: the packs of an index that was there are seen.
   std::set<std::string> old = list_indexes(store);
-  std::vector<std::pair<std::string, std::uint64_t>> packs = list_packs(store);
+  std::vector<std::pair<std::string, std::uint64_t>> packs = pack_sizes(store);
   RepairReport report;
   std::map<std::string, std::string> unreadable;  // why, by id
   report.superseded = old.size();
@@ -115,9 +99,14 @@ RepairReport repair_index(const Repository& repository, const RepairOptions& opt
     if (builder.entries() >= kIndexEntriesMost / 2) put({});
     if (options.progress) options.progress(report.packs, packs.size());
   }
-  if (!options.dry_run) note_missing(repository, packs);
+  // What is damaged in it is left out.
+  Index old_index(store, repository.sealer(), {}, [](const std::string&, const Error&) {});
+  // What it lists and is missing is in no index from now on: notes keep it in mind for backups.
+  if (!options.dry_run) {
+    note_missing_packs(repository, old_index, list_packs(store, old_index).missing);
+  }
   // Most of such a pack may be good: only its directory says no more what is in it.
-  std::map<std::string, OldEntries> entries = read_old_entries(repository, ids_of(unreadable));
+  std::map<std::string, OldEntries> entries = read_old_entries(old_index, ids_of(unreadable));
   for (const auto& [id, why] : unreadable) {
     auto kept = entries.find(id);
     report.unreadable.push_back({why, kept != entries.end()});

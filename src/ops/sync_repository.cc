@@ -8,6 +8,7 @@
 #include "ops/damaged_snapshots.h"
 #include "repo/chunk_reader.h"
 #include "repo/chunk_writer.h"
+#include "repo/damage.h"
 #include "repo/reliance.h"
 #include "repo/session.h"
 
@@ -31,6 +32,10 @@ class Sync {
       throw Error(Errc::refused, "{} and {} are the same repository", from_.store().name(),
                   to_.store().name());
     }
+    if (!options_.dry_run) {
+      Index index(to_.store(), to_.sealer());
+      note_missing_packs(to_, index, list_packs(to_.store(), index).missing);
+    }
     auto unreadable = [](const SnapshotName&, const Error&) {};
     std::vector<FoundSnapshot> all_there = read_snapshots(to_, {}, unreadable);
     lossy_ = damaged_snapshots(to_, all_there);
@@ -52,7 +57,7 @@ class Sync {
           report_.copied.push_back(std::move(one));
         } else {
           step("copying", one.snapshot);
-          again_for_losses([&] { before = copy(one, before); });
+          before = copy(one, before);
         }
       } catch (const Error& error) {
         if (error.code() != Errc::damaged) throw;
@@ -76,25 +81,13 @@ class Sync {
       before.reset();
       if (!options_.dry_run) {
         step("healing", one.snapshot);
-        again_for_losses([&] { heal(one, there); });
+        heal(one, there);
       }
       report_.healed.push_back(there);
     } else {
       ++report_.there;
     }
     before = Pair{one.snapshot, there.name, there.snapshot};
-  }
-
-  // Again for packs that were found lost: their chunks are stored anew.
-  void again_for_losses(const std::function<void()>& body) {
-    for (;;) {
-      std::size_t lost = reliance_.lost();
-      try {
-        return body();
-      } catch (const Error& error) {
-        if (error.code() != Errc::conflict || reliance_.lost() == lost) throw;
-      }
-    }
   }
 
   Pair copy(const FoundSnapshot& one, const std::optional<Pair>& before) {

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "repo/hex.h"
+#include "repo/mark.h"
 
 namespace duckback {
 namespace {
@@ -68,6 +69,19 @@ PackListing list_packs(Store& store, const Index& index) {
   });
   for (const auto& [id, bytes] : listed) packs.missing.insert(id);
   return packs;
+}
+
+bool note_missing_packs(const Repository& repository, const Index& index,
+                        const std::set<std::string>& missing) {
+  if (missing.empty()) return false;
+  std::set<std::string> removed = list_marks(repository.store()).packs();
+  bool noted = false;
+  for (const std::string& id : missing) {
+    if (index.absent(id) || removed.contains(id)) continue;
+    put_damage_note(repository, id);
+    noted = true;
+  }
+  return noted;
 }
 
 std::unordered_set<ChunkId> chunks_only_in(const std::set<std::string>& bad, const Index& index) {

@@ -24,6 +24,10 @@ struct PackListing {
   std::set<std::string> unlisted;  // there, and in no index
 };
 PackListing list_packs(Store& store, const Index& index);
+// A note for each `missing` one that no prune removed and the index does not treat as absent;
+// whether there is one. They are no place to find chunks in.
+bool note_missing_packs(const Repository& repository, const Index& index,
+                        const std::set<std::string>& missing);
 
 // Chunks that the index finds in the packs `bad` only. Nothing is read if there are none of these;
 // else the whole index, twice. Memory: 64 bytes a chunk in a bad pack.

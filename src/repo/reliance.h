@@ -18,8 +18,6 @@ class Reliance {
   // marked, those found damaged, and those that holds() found to be gone though an index lists
   // them.
   std::set<std::string> absent() const;
-  // How many of the latter.
-  std::size_t lost() const { return lost_.size(); }
   // `snapshot_key` "" for none.
   void rely_on(std::set<std::string> packs, std::string snapshot_key);
   // Whether all of it is there, and nothing of it is about to be removed. Asked before the snapshot
