@@ -5,8 +5,7 @@
 namespace duckback {
 
 // "s3://BUCKET/FOLDER/NAME?OPTIONS": a folder in a bucket, and the name of a copy in it. What ends
-// in
-// '/' is the folder, and has no name.
+// in '/' is the folder, and has no name.
 struct BucketAddress {
   std::string folder;   // "s3://BUCKET/FOLDER/"
   std::string name;     // "": the folder itself

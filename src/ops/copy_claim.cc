@@ -1,17 +1,15 @@
 #include "ops/copy_claim.h"
 
-#include <unistd.h>
-
 #include <condition_variable>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <random>
 #include <vector>
 
 #include "base/error.h"
 #include "io/host.h"
-#include "io/process_id.h"
+#include "repo/process_json.h"
+#include "repo/secret.h"
 
 namespace duckback {
 namespace {
@@ -21,19 +19,9 @@ constexpr std::string_view kFolder = "duckback-claims/";
 constexpr auto kRenewed = std::chrono::minutes(5);
 constexpr auto kDead = std::chrono::minutes(60);
 
-std::string random_name() {
-  std::random_device random;
-  return fmt::format("{:08x}{:08x}", random(), random());
-}
-
 std::string text_of_mine() {
-  json claim = {{"host", host_name()}, {"pid", ::getpid()}, {"nonce", random_name()}};
-  if (std::optional<ProcessId> process = this_process()) {
-    claim["started"] = process->started;
-    claim["boot"] = process->boot;
-    claim["pid_namespace"] = process->space;
-    claim["time_namespace"] = process->clock;
-  }
+  json claim = {{"nonce", random_id()}};
+  add_this_process(claim);
   return claim.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -46,12 +34,8 @@ std::string read(Store& store, const std::string& key) {
 bool process_has_ended(const std::string& text) {
   try {
     json claim = json::parse(text);
-    ProcessId process{.pid = claim.at("pid").get<pid_t>(),
-                      .started = claim.at("started").get<std::uint64_t>(),
-                      .boot = claim.at("boot").get<std::string>(),
-                      .space = claim.at("pid_namespace").get<std::uint64_t>(),
-                      .clock = claim.at("time_namespace").get<std::uint64_t>()};
-    return claim.at("host") == host_name() && has_ended(process);
+    std::optional<ProcessId> process = process_in(claim);
+    return process && claim.at("host") == host_name() && has_ended(*process);
   } catch (const json::exception&) {
     return false;
   }
@@ -59,7 +43,7 @@ bool process_has_ended(const std::string& text) {
 
 // By the store's own clock.
 SystemTime now_of(Store& store) {
-  std::string key = fmt::format("{}now-{}", kFolder, random_name());
+  std::string key = fmt::format("{}now-{}", kFolder, random_id());
   store.put(key, {});
   std::optional<SystemTime> now;
   store.list(key, [&](const ObjectInfo& object) { now = object.modified; });

@@ -203,16 +203,7 @@ void FileSink::hash(const Piece& piece) {
 }
 
 void FileSink::write_wal(std::uint64_t offset, ByteView bytes) {
-  if (!wal_) wal_ = TempFile::beside(destination_);
-  if (offset == 0) {
-    wal_->file().truncate(0);
-    wal_hash_ = Blake3();
-    wal_bytes_ = 0;
-  }
-  DUCKBACK_ASSERT(offset == wal_bytes_);
-  wal_->file().write_at(offset, bytes);
-  wal_hash_.update(bytes);
-  wal_bytes_ += bytes.size();
+  wal_.write(destination_, offset, bytes);
 }
 
 const ByteSource* FileSink::clone(const File& database) {
@@ -245,7 +236,7 @@ FileSink::Staged FileSink::finish(const Image& image) {
   if (purpose_ == Purpose::scratch) {
     StagedFile database{std::move(database_), image.file_bytes, {}};
     std::optional<StagedFile> wal;
-    if (image.wal_bytes > 0) wal = StagedFile{std::move(*wal_), wal_bytes_, {}};
+    if (image.wal_bytes > 0) wal = wal_.take(image.wal_bytes);
     return {.database = std::move(database), .wal = std::move(wal)};
   }
   Digest digest;
@@ -260,11 +251,9 @@ FileSink::Staged FileSink::finish(const Image& image) {
 
   std::optional<StagedFile> wal;
   if (image.wal_bytes > 0) {
-    DUCKBACK_ASSERT(wal_ && wal_bytes_ == image.wal_bytes);
-    wal_->file().sync();
-    wal = StagedFile{std::move(*wal_), wal_bytes_, wal_hash_.digest()};
+    wal = wal_.take(image.wal_bytes);
+    wal->temp.file().sync();
   }
-  wal_.reset();
   return {.database = {std::move(database_), image.file_bytes, digest}, .wal = std::move(wal)};
 }
 

@@ -8,16 +8,9 @@
 #include "base/bitmap.h"
 #include "base/hash.h"
 #include "capture/capture.h"
-#include "io/temp_file.h"
+#include "ops/wal_stage.h"
 
 namespace duckback {
-
-// A file of a copy, complete and durable, but for its name.
-struct StagedFile {
-  TempFile temp;
-  std::uint64_t bytes = 0;
-  Digest blake3{};
-};
 
 // Writes an image into temporary files beside its destination. What arrives is hashed and written
 // by two threads of its own while the capture reads on, and written out to the disk meanwhile, so
@@ -60,9 +53,7 @@ class FileSink : public ImageSink {
   fs::path destination_;
   Purpose purpose_;
   TempFile database_;
-  std::optional<TempFile> wal_;
-  Blake3 wal_hash_;
-  std::uint64_t wal_bytes_ = 0;
+  WalStage wal_;
 
   std::uint32_t round_ = 0;
   std::uint64_t announced_ = 0;

@@ -196,16 +196,7 @@ void UploadSink::process(std::size_t number, std::uint64_t end) {
 }
 
 void UploadSink::write_wal(std::uint64_t offset, ByteView bytes) {
-  if (!wal_) wal_ = TempFile::beside(options_.scratch / "wal");
-  if (offset == 0) {
-    wal_->file().truncate(0);
-    wal_hash_ = Blake3();
-    wal_bytes_ = 0;
-  }
-  DUCKBACK_ASSERT(offset == wal_bytes_);
-  wal_->file().write_at(offset, bytes);
-  wal_hash_.update(bytes);
-  wal_bytes_ += bytes.size();
+  wal_.write(options_.scratch / "wal", offset, bytes);
 }
 
 std::optional<UploadSink::Staged> UploadSink::finish(const Image& image) {
@@ -232,10 +223,7 @@ std::optional<UploadSink::Staged> UploadSink::finish(const Image& image) {
                              .bytes = image.file_bytes,
                              .blake3 = hash_.digest()},
                 .wal = std::nullopt};
-  if (image.wal_bytes > 0) {
-    DUCKBACK_ASSERT(wal_ && wal_bytes_ == image.wal_bytes);
-    staged.wal = StagedFile{std::move(*wal_), wal_bytes_, wal_hash_.digest()};
-  }
+  if (image.wal_bytes > 0) staged.wal = wal_.take(image.wal_bytes);
   return staged;
 }
 

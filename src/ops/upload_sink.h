@@ -94,9 +94,7 @@ class UploadSink : public ImageSink {
   bool ending_ = false;
   bool ended_ = false;
 
-  std::optional<TempFile> wal_;
-  Blake3 wal_hash_;
-  std::uint64_t wal_bytes_ = 0;
+  WalStage wal_;
   std::shared_future<void> worker_;
 };
 

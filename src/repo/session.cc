@@ -1,11 +1,10 @@
 #include "repo/session.h"
 
-#include <unistd.h>
-
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "io/host.h"
+#include "repo/process_json.h"
 
 namespace duckback {
 namespace {
@@ -29,16 +28,8 @@ SystemTime time_of(Store& store, const std::string& key) {
 
 Session::Session(const Repository& repository, std::string_view what)
     : repository_(repository), id_(random_id()) {
-  Json json = {{"what", what},
-               {"host", host_name()},
-               {"pid", ::getpid()},
-               {"began", format_utc(std::chrono::system_clock::now())}};
-  if (std::optional<ProcessId> process = this_process()) {
-    json["started"] = process->started;
-    json["boot"] = process->boot;
-    json["pid_namespace"] = process->space;
-    json["time_namespace"] = process->clock;
-  }
+  Json json = {{"what", what}, {"began", format_utc(std::chrono::system_clock::now())}};
+  add_this_process(json);
   json_ = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   put_document(repository_.store(), repository_.sealer(), key_of(id_), json_);
   began_ = time_of(repository_.store(), key_of(id_));
@@ -81,12 +72,7 @@ std::vector<SessionInfo> list_sessions(const Repository& repository) {
       json.at("what").get_to(session.what);
       json.at("host").get_to(session.host);
       json.at("pid").get_to(session.pid);
-      if (!json.contains("boot")) continue;
-      session.process = ProcessId{.pid = static_cast<pid_t>(session.pid),
-                                  .started = json.at("started").get<std::uint64_t>(),
-                                  .boot = json.at("boot").get<std::string>(),
-                                  .space = json.at("pid_namespace").get<std::uint64_t>(),
-                                  .clock = json.at("time_namespace").get<std::uint64_t>()};
+      session.process = process_in(json);
     } catch (const Json::exception&) {
     } catch (const Error& error) {
       if (error.code() != Errc::damaged && error.code() != Errc::not_found) throw;

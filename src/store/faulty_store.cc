@@ -1,6 +1,7 @@
 #include "store/faulty_store.h"
 
 #include "base/error.h"
+#include "store/wrapped_upload.h"
 
 namespace duckback {
 
@@ -36,26 +37,9 @@ void DyingStore::remove(std::string_view key) {
   mutate([&] { store_.remove(key); });
 }
 
-class DyingStore::DyingUpload : public Upload {
- public:
-  DyingUpload(DyingStore& store, std::unique_ptr<Upload> upload)
-      : store_(store), upload_(std::move(upload)) {}
-  void put_part(std::size_t number, ByteView bytes) override {
-    store_.mutate([&] { upload_->put_part(number, bytes); });
-  }
-  ObjectInfo complete() override {
-    ObjectInfo made;
-    store_.mutate([&] { made = upload_->complete(); });
-    return made;
-  }
-
- private:
-  DyingStore& store_;
-  std::unique_ptr<Upload> upload_;
-};
-
 std::unique_ptr<Upload> DyingStore::begin_upload(std::string_view key) {
-  return std::make_unique<DyingUpload>(*this, store_.begin_upload(key));
+  return std::make_unique<WrappedUpload>(
+      store_.begin_upload(key), [this](const std::function<void()>& request) { mutate(request); });
 }
 
 void FlakyStore::call(const std::function<void()>& body) {
@@ -91,28 +75,11 @@ void FlakyStore::remove(std::string_view key) {
   call([&] { store_->remove(key); });
 }
 
-class FlakyStore::FlakyUpload : public Upload {
- public:
-  FlakyUpload(FlakyStore& store, std::unique_ptr<Upload> upload)
-      : store_(store), upload_(std::move(upload)) {}
-  void put_part(std::size_t number, ByteView bytes) override {
-    store_.call([&] { upload_->put_part(number, bytes); });
-  }
-  ObjectInfo complete() override {
-    ObjectInfo made;
-    store_.call([&] { made = upload_->complete(); });
-    return made;
-  }
-
- private:
-  FlakyStore& store_;
-  std::unique_ptr<Upload> upload_;
-};
-
 std::unique_ptr<Upload> FlakyStore::begin_upload(std::string_view key) {
   std::unique_ptr<Upload> upload;
   call([&] { upload = store_->begin_upload(key); });
-  return std::make_unique<FlakyUpload>(*this, std::move(upload));
+  return std::make_unique<WrappedUpload>(
+      std::move(upload), [this](const std::function<void()>& request) { call(request); });
 }
 
 }  // namespace duckback

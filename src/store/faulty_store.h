@@ -7,10 +7,9 @@
 
 namespace duckback {
 
-// A store whose process dies: mutations (put, create, remove, the parts and the
-// completion of uploads) from number `dies_at` on, counted
-// from 0, throw Dead. The fatal one itself is lost, or (`unacknowledged`) done first.
-// For tests that kill an operation at every step.
+// A store whose process dies: mutations (put, create, remove, the parts and the completion of
+// uploads) from number `dies_at` on, counted from 0, throw Dead. The fatal one itself is lost, or
+// (`unacknowledged`) done first. For tests that kill an operation at every step.
 class DyingStore : public Store {
  public:
   struct Dead : Interrupted {};
@@ -29,7 +28,6 @@ class DyingStore : public Store {
   std::size_t mutations() const { return mutations_; }
 
  private:
-  class DyingUpload;
   void mutate(const std::function<void()>& mutation);
   Store& store_;
   std::size_t dies_at_;
@@ -55,7 +53,6 @@ class FlakyStore : public Store {
   Traffic traffic() const override { return store_->traffic(); }
 
  private:
-  class FlakyUpload;
   void call(const std::function<void()>& body);
   std::shared_ptr<Store> store_;
   std::size_t period_;

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "store/wrapped_upload.h"
 
 namespace duckback {
 
@@ -112,27 +113,11 @@ void RetryingStore::remove(std::string_view key) {
   retry([&] { store_->remove(key); });
 }
 
-class RetryingStore::RetryingUpload : public Upload {
- public:
-  RetryingUpload(RetryingStore& store, std::string_view key) : store_(store) {
-    store_.retry([&] { upload_ = store_.store_->begin_upload(key); });
-  }
-  void put_part(std::size_t number, ByteView bytes) override {
-    store_.retry([&] { upload_->put_part(number, bytes); });
-  }
-  ObjectInfo complete() override {
-    ObjectInfo made;
-    store_.retry([&] { made = upload_->complete(); });
-    return made;
-  }
-
- private:
-  RetryingStore& store_;
-  std::unique_ptr<Upload> upload_;
-};
-
 std::unique_ptr<Upload> RetryingStore::begin_upload(std::string_view key) {
-  return std::make_unique<RetryingUpload>(*this, key);
+  std::unique_ptr<Upload> upload;
+  retry([&] { upload = store_->begin_upload(key); });
+  return std::make_unique<WrappedUpload>(
+      std::move(upload), [this](const std::function<void()>& request) { retry(request); });
 }
 
 void RetryingStore::drop_uploads(std::string_view key) {

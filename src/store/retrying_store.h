@@ -36,7 +36,6 @@ class RetryingStore : public Store {
   Traffic traffic() const override { return store_->traffic(); }
 
  private:
-  class RetryingUpload;
   using Visit = std::function<void(const ObjectInfo&)>;
   void list_again(const std::function<void(const Visit&)>& list, const Visit& visit);
   void retry(const std::function<void()>& body);
