@@ -115,7 +115,12 @@ void RetryingStore::remove(std::string_view key) {
 
 std::unique_ptr<Upload> RetryingStore::begin_upload(std::string_view key) {
   std::unique_ptr<Upload> upload;
-  retry([&] { upload = store_->begin_upload(key); });
+  bool unanswered = false;
+  retry([&] {
+    if (unanswered) store_->drop_uploads(key);  // Nobody else knows of it.
+    unanswered = true;
+    upload = store_->begin_upload(key);
+  });
   return std::make_unique<WrappedUpload>(
       std::move(upload), [this](const std::function<void()>& request) { retry(request); });
 }

@@ -22,11 +22,13 @@ struct Begun {
   std::string id;
 };
 
+// A stop that comes meanwhile waits for the answer: without it nobody could abort the upload.
 Begun begin(S3Client& client, const std::string& object, const HttpHeaders& headers) {
   HttpAnswer answer = client.send_ok({.method = "POST",
                                       .object = object,
                                       .query = {{"uploads", ""}},
                                       .headers = headers,
+                                      .despite_stop = true,
                                       .permission = "s3:PutObject"});
   std::string id(parse_xml(answer.body).text_of("UploadId"));
   if (id.empty()) throw Error(Errc::unavailable, "the server begins an upload without naming it");

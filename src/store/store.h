@@ -81,7 +81,7 @@ class Store {
   // The same for those with no further '/' in their key behind `prefix`.
   virtual void list_folder(std::string_view prefix,
                            const std::function<void(const ObjectInfo&)>& visit);
-  // A large object. One that is begun is not seen by get() and list().
+  // A large object, seen by get() and list() once it is completed. One upload of a key at a time.
   virtual std::unique_ptr<Upload> begin_upload(std::string_view key);
   // Removes all parts of uploads of that key which were not completed. Who made them must not be
   // at it any more.

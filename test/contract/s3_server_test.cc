@@ -224,6 +224,19 @@ TEST_F(S3Servers, UploadsOfAKeyAreDroppedAndNoOthers) {
   EXPECT_THAT(keys(*store), ElementsAre("a.wal"));
 }
 
+TEST_F(S3Servers, AnUploadWhoseBeginningIsNotHeardOfIsNotLeft) {
+  auto bucket = S3Server::store(faulty_place());
+  auto store = retrying(bucket);
+  for (const char* fault : {"lost_answer", "lost_error", "truncated"}) {
+    SCOPED_TRACE(fault);
+    Faults faults(fmt::format(R"({{"faults": ["{}"], "match": "uploads", "times": 1}})", fault));
+    std::unique_ptr<Upload> upload = store->begin_upload("a");
+    upload->put_part(0, as_bytes("new"));
+    upload->complete();
+    EXPECT_EQ(bucket->remove_leftovers(SystemTime::max()), 0u);
+  }
+}
+
 // The second attempt learns that there is no such upload any more.
 TEST_F(S3Servers, ACompletionWhoseAnswerIsLostIsKnownAgain) {
   auto store = retrying(S3Server::store(faulty_place()));

@@ -159,6 +159,14 @@ for i in $(seq 100); do [ "$(uploads)" = 0 ] || break; sleep 0.1; done
 kill -TERM $victim; wait $victim; [ $? = 143 ] || fail "not stopped by the signal"
 [ "$(uploads)" = 0 ] || fail "an upload was left"
 only_in_bucket killed other.duckdb other.duckdb.duckback.json
+# Also while the server is about to say that the upload has begun.
+faults '{"match": "uploads", "faults": ["late"]}'
+AWS_ENDPOINT_URL_S3="$DUCKBACK_TEST_S3_FAULTS" "$duckback" copy app.duckdb s3://copies/killed/ >out 2>err & victim=$!
+for i in $(seq 100); do [ "$(uploads)" = 0 ] || break; sleep 0.1; done
+kill -TERM $victim; wait $victim; [ $? = 143 ] || fail "not stopped by the signal"
+faults '{}'
+[ "$(uploads)" = 0 ] || fail "an upload was left that had just begun"
+only_in_bucket killed other.duckdb other.duckdb.duckback.json
 ls -A /var/tmp | grep -q '^\.copy\.duckback' && fail "scratch files were left"
 
 # At once, to one folder and in one second: each gets a name of its own.

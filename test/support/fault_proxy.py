@@ -23,6 +23,7 @@ import sys
 import threading
 import time
 
+LATE_S = 2
 CLOCK_AHEAD_S = 600  # of the clock that `skewed` pretends; an S3 server still takes signatures by it
 
 
@@ -188,6 +189,11 @@ class Handler(socketserver.StreamRequestHandler):
             self.wfile.flush()
             time.sleep(0.01)
 
+    def late(self, request):
+        answer = self.forward(request)
+        time.sleep(LATE_S)
+        self.reply(request, answer)
+
     def silent(self, request):
         self.forward(request)
         self.rfile.read(1)  # until the client gives up
@@ -226,7 +232,7 @@ class Handler(socketserver.StreamRequestHandler):
         "reset_before": None, "reset_mid_request": None,  # before the body was read
         "reset_before_answer": reset_before_answer, "lost_answer": lost_answer, "lost_error": lost_error,
         "reset_mid_answer": reset_mid_answer, "truncated": truncated, "unbounded": unbounded, "slow": slow,
-        "silent": silent, "skewed": skewed, "incomplete": incomplete, "corrupted": corrupted, "stripped": stripped,
+        "silent": silent, "late": late, "skewed": skewed, "incomplete": incomplete, "corrupted": corrupted, "stripped": stripped,
         "error_500": refuses(500, "InternalError"), "error_503": refuses(503, "ServiceUnavailable"),
         "slow_down": refuses(503, "SlowDown"), "error_429": refuses(429, "TooManyRequests"),
         "request_timeout": refuses(400, "RequestTimeout"), "expired_token": refuses(400, "ExpiredToken"),
