@@ -20,9 +20,9 @@ struct KeyInfo {
 
 // What scrypt is asked for; 128 * n * r bytes of memory.
 struct KdfCost {
-  std::uint64_t n = 1 << 17;
+  std::uint64_t n = 1 << 16;
   std::uint64_t r = 8;
-  std::uint64_t p = 1;
+  std::uint64_t p = 2;
 };
 
 // Wraps `master` with `password` and puts it, twice; returns its id. Throws Errc::invalid for an

@@ -67,9 +67,9 @@ TEST_F(PasswordKeys, CostsAsMuchAsTheFormatSaysUnlessToldOtherwise) {
   std::string id = add_key(store_, kRepository, master_, "correct horse");
   Bytes bytes = store_.get("keys/" + id);
   std::string text(bytes.begin(), bytes.end());
-  EXPECT_THAT(text, HasSubstr("\"n\":131072"));
+  EXPECT_THAT(text, HasSubstr("\"n\":65536"));
   EXPECT_THAT(text, HasSubstr("\"r\":8"));
-  EXPECT_THAT(text, HasSubstr("\"p\":1"));
+  EXPECT_THAT(text, HasSubstr("\"p\":2"));
   EXPECT_TRUE(opens("correct horse"));
 }
 
