@@ -28,10 +28,7 @@ class Sync {
       : from_(from), to_(to), options_(options), reliance_(to.store()) {}
 
   SyncReport run() {
-    if (from_.config().id == to_.config().id) {
-      throw Error(Errc::refused, "{} and {} are the same repository", from_.store().name(),
-                  to_.store().name());
-    }
+    refuse_same_place();
     if (!options_.dry_run) {
       Index index(to_.store(), to_.sealer());
       note_missing_packs(to_, index, list_packs(to_.store(), index).missing);
@@ -69,6 +66,17 @@ class Sync {
   }
 
  private:
+  // A copy of it elsewhere is another repository.
+  void refuse_same_place() const {
+    std::string from = from_.store().name();
+    std::string to = to_.store().name();
+    std::error_code none;
+    if (from_.config().id != to_.config().id || (from != to && !fs::equivalent(from, to, none))) {
+      return;
+    }
+    throw Error(Errc::refused, "{} and {} are the same repository", from, to);
+  }
+
   void step(std::string_view what, const Snapshot& snapshot) const {
     if (!options_.step) return;
     options_.step(fmt::format("{} {} of {}, {}", what, snapshot.id.substr(0, 8), snapshot.database,

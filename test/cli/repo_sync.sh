@@ -49,6 +49,23 @@ expect 1 "$duckback" sync repo
 says "same repository"
 expect 10 "$duckback" sync nowhere
 
+expect 1 "$duckback" sync ../"$(basename "$tmp")"/repo
+says "same repository"
+# A copy of its folder is another repository, which comes back to the same.
+cp -r repo mirror
+sql app.duckdb "INSERT INTO t VALUES (2, 'two'); CHECKPOINT"
+expect 0 "$duckback" backup app.duckdb
+pack=$(ls -S mirror/packs/*/* | head -1)
+printf 'xxxx' | dd of="$pack" bs=1 seek=1000 conv=notrunc 2>dd.log
+expect 14 "$duckback" check --repo mirror --read-data
+grep -q '^DAMAGED' err || fail "not called damaged"
+expect 0 "$duckback" sync mirror --json
+[ "$(value "len(copied) || ' ' || (len(healed) > 0)")" = "1 true" ] || fail "the mirror did not become whole"
+expect 14 "$duckback" check --repo mirror --read-data
+says "no snapshot lost anything"
+expect 0 "$duckback" restore latest --repo mirror --database app.duckdb --to mirrored.duckdb
+[ "$(rows mirrored.duckdb)" = 400002 ] || fail "not what was backed up"
+
 # A damaged snapshot is not copied, the others are.
 expect 0 "$duckback" init half
 pack=$(ls -S repo/packs/*/* | head -1)
