@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -120,6 +121,13 @@ std::string what_is_lost(const DamagedSnapshot& snapshot) {
   return text.empty() ? "all of it" : text;
 }
 
+std::string_view verdict(const CheckReport& report) {
+  if (report.findings.empty()) return "good";
+  bool costs = std::ranges::any_of(
+      report.findings, [](const CheckFinding& finding) { return !finding.needed_by.empty(); });
+  return costs ? "DAMAGED" : "damaged, but no snapshot lost anything";
+}
+
 void print(const CheckReport& report, bool quiet) {
   for (const CheckFinding& finding : report.findings) {
     print_result(fmt::format("{}: {}", finding.object, finding.text));
@@ -150,7 +158,7 @@ void print(const CheckReport& report, bool quiet) {
                          ? "their bytes were not read (--read-data does)"
                          : fmt::format("{} read ({})", count_of(report.packs_read, "pack"),
                                        format_bytes(report.bytes_read));
-  print_note(fmt::format("{}: {}, {} ({}); {}", report.findings.empty() ? "good" : "DAMAGED",
+  print_note(fmt::format("{}: {}, {} ({}); {}", verdict(report),
                          count_of(report.snapshots, "snapshot"), count_of(report.packs, "pack"),
                          format_bytes(report.pack_bytes), read));
 }

@@ -162,12 +162,13 @@ class Check {
     };
     bool first = read(object, bytes);
     bool second = read(copy, other);
+    const std::string& whole = first ? object : copy;
+    const std::string& broken = first ? copy : object;
     if (first && second && bytes != other) {
-      find(copy, fmt::format("is not what {} is", object));
+      find(broken, fmt::format("is not what {} is", whole));
     }
     if (first != second) {
-      report_.notes.push_back(fmt::format("{} can be made whole by copying {} over it",
-                                          first ? copy : object, first ? object : copy));
+      find(broken, fmt::format("{} is whole and takes its place; copy it over this one", whole));
     }
   }
 

@@ -202,8 +202,10 @@ OpenedKey open_key(Store& store, std::string_view repository_id, std::string_vie
                 unusable ? fmt::format("; one could not be tried: {}", unusable->what()) : "");
   }
   Errc code = unusable && unusable->code() != Errc::not_found ? unusable->code() : Errc::damaged;
-  throw Error(code, "{} is encrypted, and no key of it can be used: {}", store.name(),
-              unusable ? unusable->what() : "there is none");
+  throw Error(code,
+              "{} is encrypted, and no key of it can be used: {}; put a key that `duckback key "
+              "export` saved back into it as keys/ and any 32 hex digits",
+              store.name(), unusable ? unusable->what() : "there is none");
 }
 
 std::vector<KeyInfo> list_keys(Store& store, std::string_view repository_id) {

@@ -43,6 +43,7 @@ id=$("$duckback" key list --json | sed 's/.*"id":"\([0-9a-f]*\)".*/\1/')
 cmp -s backup-key "repo/keys/$id" || fail "not the key as it is"
 rm repo/keys/* repo/keys-copy/*
 expect 14 with three snapshots
+says "duckback key export"
 cp backup-key "repo/keys/$id"
 expect 0 with three snapshots
 expect 14 with three check
