@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -99,13 +100,15 @@ int run(const Arguments& arguments, const Invocation& invocation) {
     throw Error(Errc::invalid, "--name goes with one database");
   }
   for (const std::string& tag : arguments.backup.tags) check_new_tag(tag);
-  Repository repository = arguments.repo.open_or_make(invocation);
-  if (arguments.sources.size() == 1) {
-    return run_one(repository, arguments, arguments.sources.front(), invocation);
+  std::vector<std::string> sources;
+  for (const std::string& source : arguments.sources) {
+    if (std::ranges::find(sources, source) == sources.end()) sources.push_back(source);
   }
+  Repository repository = arguments.repo.open_or_make(invocation);
+  if (sources.size() == 1) return run_one(repository, arguments, sources.front(), invocation);
   int status = 0;
   std::size_t failed = 0;
-  for (const std::string& source : arguments.sources) {
+  for (const std::string& source : sources) {
     try {
       status = std::max(status, run_one(repository, arguments, source, invocation));
     } catch (const Error& error) {
@@ -115,7 +118,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
     }
   }
   constexpr int kPartial = 3;
-  return failed > 0 && failed < arguments.sources.size() ? kPartial : status;
+  return failed > 0 && failed < sources.size() ? kPartial : status;
 }
 
 }  // namespace
