@@ -5,10 +5,13 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/task_group.h"
 #include "base/text.h"
 
 namespace duckback {
 namespace {
+
+constexpr std::size_t kReadAtOnce = 8;  // Where the store is a server, each takes a round trip.
 
 std::optional<std::size_t> count_behind_latest(std::string_view reference) {
   if (!reference.starts_with("latest")) return std::nullopt;
@@ -45,6 +48,15 @@ std::string in_words(const FoundSnapshot& found) {
                      format_utc(found.name.time));
 }
 
+// Nothing if it is of another database.
+std::optional<FoundSnapshot> read_one(const Repository& repository, const SnapshotName& name,
+                                      const std::string& database) {
+  Snapshot snapshot = read_snapshot(repository.store(), repository.sealer(), name);
+  if (!is_of_database(snapshot, database)) return std::nullopt;
+  SnapshotDetails details = parse_details(snapshot.details);
+  return FoundSnapshot{name, std::move(snapshot), std::move(details)};
+}
+
 }  // namespace
 
 bool is_of_database(const Snapshot& snapshot, const std::string& database) {
@@ -64,20 +76,31 @@ void throw_no_snapshot_of(const std::string& database) {
 std::vector<FoundSnapshot> read_snapshots(
     const Repository& repository, const std::string& database,
     const std::function<void(const SnapshotName&, const Error&)>& damaged) {
+  std::vector<SnapshotName> names = list_snapshots(repository.store());
+  std::vector<std::optional<FoundSnapshot>> read(names.size());
+  std::vector<std::optional<Error>> unreadable(names.size());
+  {
+    TaskGroup readers(kReadAtOnce, names.size() + 1);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      readers.run([&, i] {
+        try {
+          read[i] = read_one(repository, names[i], database);
+        } catch (const Error& error) {
+          if (error.code() == Errc::not_found) return;  // Forgotten meanwhile.
+          if (error.code() != Errc::damaged || !damaged) throw;
+          unreadable[i] = error;
+        }
+      });
+    }
+    readers.wait();
+  }
   std::vector<FoundSnapshot> found;
   bool all_readable = true;
-  for (const SnapshotName& name : list_snapshots(repository.store())) {
-    try {
-      Snapshot snapshot = read_snapshot(repository.store(), repository.sealer(), name);
-      if (!is_of_database(snapshot, database)) continue;
-      SnapshotDetails details = parse_details(snapshot.details);
-      found.push_back({name, std::move(snapshot), std::move(details)});
-    } catch (const Error& error) {
-      if (error.code() == Errc::not_found) continue;  // Forgotten meanwhile.
-      if (error.code() != Errc::damaged || !damaged) throw;
-      damaged(name, error);
-      all_readable = false;
-    }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (read[i]) found.push_back(std::move(*read[i]));
+    if (!unreadable[i]) continue;
+    damaged(names[i], *unreadable[i]);
+    all_readable = false;
   }
   if (!database.empty() && found.empty() && all_readable) throw_no_snapshot_of(database);
   return found;
@@ -94,7 +117,9 @@ const SnapshotName& find_name(const std::vector<SnapshotName>& names, const std:
     found = &name;
   }
   if (found == nullptr) {
-    throw Error(Errc::no_snapshot, "no snapshot begins with '{}'; give at least 4 digits of an id",
+    throw Error(Errc::no_snapshot,
+                "no snapshot begins with '{}'; give at least 4 digits of an id (here no tag and no "
+                "`latest`)",
                 id);
   }
   return *found;
