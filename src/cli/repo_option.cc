@@ -14,9 +14,12 @@
 #include <iostream>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "cli/render.h"
 #include "cli/stop.h"
 #include "io/child.h"
+#include "ops/bucket_address.h"
+#include "store/cached_store.h"
 #include "store/open_store.h"
 
 namespace duckback {
@@ -60,6 +63,15 @@ fs::path home() {
   std::string home = environment("HOME");
   if (home.empty()) throw Error(Errc::no_repository, "no repository is named: give --repo");
   return home;
+}
+
+// As the XDG base directory specification says; nothing without a home.
+std::optional<fs::path> cache_folder() {
+  std::string folder = environment("XDG_CACHE_HOME");
+  if (fs::path(folder).is_absolute()) return fs::path(folder) / "duckback";
+  std::string home_folder = environment("HOME");
+  if (home_folder.empty()) return std::nullopt;
+  return fs::path(home_folder) / ".cache" / "duckback";
 }
 
 }  // namespace
@@ -170,7 +182,20 @@ std::string RepoOption::new_password(const std::string& prompt) const {
 }
 
 Repository RepoOption::open(const Invocation& invocation) const {
+  return open(open_store(address(), invocation.stop));
+}
+
+Repository RepoOption::open_with_cache(const Invocation& invocation) const {
   std::shared_ptr<Store> store = open_store(address(), invocation.stop);
+  std::optional<fs::path> folder = is_in_bucket(address()) ? cache_folder() : std::nullopt;
+  if (!folder) return open(std::move(store));
+  Blake3 hash;
+  hash.update(as_bytes(store->name()));
+  std::string of_this_bucket = to_hex(hash.digest()).substr(0, 32);
+  return open(std::make_shared<CachedStore>(std::move(store), *folder / of_this_bucket));
+}
+
+Repository RepoOption::open(std::shared_ptr<Store> store) const {
   std::optional<std::string> given = password();
   if (!given && ::isatty(STDIN_FILENO) != 0 && read_config(*store).encrypted) {
     given = ask_password(fmt::format("Password of {}", store->name()));
@@ -181,7 +206,8 @@ Repository RepoOption::open(const Invocation& invocation) const {
 Repository RepoOption::open_or_make(const Invocation& invocation) const {
   bool is_named = !repo.empty() || !environment("DUCKBACK_REPO").empty();
   fs::path usual = is_named ? fs::path() : home() / kUsualPlace;
-  if (is_named || stat_path(usual) || ::isatty(STDERR_FILENO) == 0) return open(invocation);
+  if (is_named || stat_path(usual) || ::isatty(STDERR_FILENO) == 0)
+    return open_with_cache(invocation);
   print_note(fmt::format("No repository is named: making one in {}", usual.string()));
   return Repository::create(make_store(usual.string(), invocation.stop), password());
 }

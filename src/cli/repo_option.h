@@ -36,8 +36,15 @@ struct RepoOption {
   std::string new_password(const std::string& prompt) const;
   // Throws as Repository::open().
   Repository open(const Invocation& invocation) const;
-  // The same; where no repository is named, on a terminal, one is made in ~/.duckback/repo.
+  // The same; of one in a bucket, what was fetched before is taken from ~/.cache/duckback. Not for
+  // those who shall find out what is in the bucket.
+  Repository open_with_cache(const Invocation& invocation) const;
+  // open_with_cache(); where no repository is named, on a terminal, one is made in
+  // ~/.duckback/repo.
   Repository open_or_make(const Invocation& invocation) const;
+
+ private:
+  Repository open(std::shared_ptr<Store> store) const;
 };
 
 // Whether `path` is a folder that a repository is in.

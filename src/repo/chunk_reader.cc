@@ -45,9 +45,14 @@ Bytes ChunkReader::unpack(const ChunkPlace& place, ByteView section) const {
   return unpack_chunk(std::move(stored), place.chunk, namer_, object);
 }
 
+// Maps are read again for the next snapshot; data is mostly read once.
+Bytes ChunkReader::get(const PackInfo& pack, std::uint64_t offset, std::uint64_t bytes) const {
+  bool is_map = pack.kind == ObjectKind::map_pack;
+  return store_.get(pack_key(pack.id), {.offset = offset, .bytes = bytes, .lasting = is_map});
+}
+
 Bytes ChunkReader::read(const ChunkPlace& place) const {
-  Bytes section =
-      store_.get(pack_key(place.pack->id), {place.chunk.offset, place.chunk.stored + kTagBytes});
+  Bytes section = get(*place.pack, place.chunk.offset, place.chunk.stored + kTagBytes);
   return unpack(place, section);
 }
 
@@ -106,7 +111,7 @@ void ChunkReader::read(
     }
     Bytes fetched;
     try {
-      fetched = store_.get(pack_key(pack.id), {from, to - from});
+      fetched = get(pack, from, to - from);
     } catch (const Error& error) {
       if (error.code() != Errc::damaged && error.code() != Errc::not_found) throw;
     }

@@ -32,6 +32,7 @@ class ChunkReader {
  private:
   void remember_damaged(const PackInfo& pack) const;
   std::shared_ptr<const ObjectSealer> sealer_of(const PackInfo& pack) const;
+  Bytes get(const PackInfo& pack, std::uint64_t offset, std::uint64_t bytes) const;
   Bytes read(const ChunkPlace& place) const;
   Bytes unpack(const ChunkPlace& place, ByteView section) const;
 

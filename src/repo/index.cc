@@ -179,7 +179,7 @@ IndexFile::IndexFile(Store& store, const Sealer& sealer, std::string id, std::ui
       cache_(cache ? std::move(cache) : std::make_shared<PageCache>(16)) {
   std::string key = index_key(id_);
   reading_object(kAdvice, [&] {
-    Trailer trailer = read_trailer(store, sealer, index_form(), key, bytes);
+    Trailer trailer = read_trailer(store, sealer, index_form(), key, bytes, true);
     ByteReader reader(trailer.content, key, trailer.offset);
 
     auto packs = reader.read<std::uint32_t>("a count of packs");
@@ -262,7 +262,9 @@ std::vector<IndexPage> IndexFile::read_pages(std::uint64_t first, std::uint64_t 
   std::uint64_t entries = std::min(entries_ - first * kPageEntries, count * kPageEntries);
   try {
     return reading_object(kAdvice, [&] {
-      Bytes fetched = get_exactly(store_, key, begin, entries * kEntryBytes + count * kTagBytes);
+      Bytes fetched = get_exactly(
+          store_, key,
+          {.offset = begin, .bytes = entries * kEntryBytes + count * kTagBytes, .lasting = true});
       std::vector<IndexPage> read;
       for (std::size_t at = 0; at < fetched.size(); at += kFullPageBytes) {
         std::size_t bytes = std::min(kFullPageBytes, fetched.size() - at);

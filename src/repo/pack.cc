@@ -155,7 +155,7 @@ PackDirectory read_pack_directory(Store& store, const Sealer& sealer, std::strin
     if (pack_bytes > kPackBytesMost) {
       throw Error(Errc::damaged, "{}: no pack has {} bytes", key, pack_bytes);
     }
-    Trailer trailer = read_trailer(store, sealer, pack_form(), key, pack_bytes);
+    Trailer trailer = read_trailer(store, sealer, pack_form(), key, pack_bytes, false);
     PackDirectory directory;
     directory.info = {std::string(pack_id), trailer.kind, salt_of(trailer.sealer.header()),
                       pack_bytes};

@@ -20,11 +20,11 @@ ObjectKind kind_of(ByteView header, const TrailerForm& form) {
 
 }  // namespace
 
-Bytes get_exactly(Store& store, const std::string& key, std::uint64_t offset, std::uint64_t bytes) {
-  Bytes found = store.get(key, {offset, bytes});
-  if (found.size() != bytes) {
-    throw Error(Errc::damaged, "{}: expected {} bytes at offset {}, {} are there", key, bytes,
-                offset, found.size());
+Bytes get_exactly(Store& store, const std::string& key, Range range) {
+  Bytes found = store.get(key, range);
+  if (found.size() != range.bytes) {
+    throw Error(Errc::damaged, "{}: expected {} bytes at offset {}, {} are there", key, range.bytes,
+                range.offset, found.size());
   }
   return found;
 }
@@ -41,12 +41,15 @@ void append_trailer(const ObjectSealer& sealer, const TrailerForm& form, ByteVie
 }
 
 Trailer read_trailer(Store& store, const Sealer& sealer, const TrailerForm& form,
-                     const std::string& key, std::uint64_t object_bytes) {
+                     const std::string& key, std::uint64_t object_bytes, bool lasting) {
   if (object_bytes < kObjectHeaderBytes + kTagBytes + kFooterBytes) {
     throw Error(Errc::damaged, "{}: {} bytes are too few", key, object_bytes);
   }
   std::uint64_t fetched = std::min(object_bytes, kFirstFetchBytes);
-  Bytes end = get_exactly(store, key, object_bytes - fetched, fetched);
+  auto get = [&](std::uint64_t offset, std::uint64_t bytes) {
+    return get_exactly(store, key, {.offset = offset, .bytes = bytes, .lasting = lasting});
+  };
+  Bytes end = get(object_bytes - fetched, fetched);
 
   ByteReader footer(ByteView(end).last(kFooterBytes), key, object_bytes - kFooterBytes);
   auto section_bytes = footer.read<std::uint32_t>("the length of the last section");
@@ -61,12 +64,12 @@ Trailer read_trailer(Store& store, const Sealer& sealer, const TrailerForm& form
 
   std::uint64_t offset = object_bytes - kFooterBytes - section_bytes;
   Bytes header = fetched == object_bytes ? Bytes(end.begin(), end.begin() + kObjectHeaderBytes)
-                                         : get_exactly(store, key, 0, kObjectHeaderBytes);
+                                         : get(0, kObjectHeaderBytes);
   ObjectKind kind = kind_of(header, form);
   ObjectSealer object = sealer.reopen(kind, header, key);
   Bytes section = section_bytes + kFooterBytes <= fetched
                       ? Bytes(end.end() - kFooterBytes - section_bytes, end.end() - kFooterBytes)
-                      : get_exactly(store, key, offset, section_bytes);
+                      : get(offset, section_bytes);
   Bytes content = object.open(offset, as_bytes(form.label), section, key);
   return {std::move(object), kind, std::move(content), offset};
 }

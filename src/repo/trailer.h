@@ -30,12 +30,12 @@ inline constexpr std::size_t kFooterBytes = 8;
 // `object`: all that comes before.
 void append_trailer(const ObjectSealer& sealer, const TrailerForm& form, ByteView content,
                     Bytes& object);
-// `object_bytes` as it was listed. Throws Errc::damaged, Errc::not_found.
+// `object_bytes` as it was listed; `lasting` as of Range. Throws Errc::damaged, Errc::not_found.
 Trailer read_trailer(Store& store, const Sealer& sealer, const TrailerForm& form,
-                     const std::string& key, std::uint64_t object_bytes);
+                     const std::string& key, std::uint64_t object_bytes, bool lasting);
 
 // Exactly these bytes of an object; throws Errc::damaged if there are fewer.
-Bytes get_exactly(Store& store, const std::string& key, std::uint64_t offset, std::uint64_t bytes);
+Bytes get_exactly(Store& store, const std::string& key, Range range);
 
 // Runs `body`, which reads an object: what is Errc::corrupt in its bytes is Errc::damaged in a
 // repository, and `advice` says what helps.

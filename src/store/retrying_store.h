@@ -33,6 +33,7 @@ class RetryingStore : public Store {
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   void drop_uploads(std::string_view key) override;
   bool creates_atomically() override;
+  bool lists_cheaply() const override { return store_->lists_cheaply(); }
   Traffic traffic() const override { return store_->traffic(); }
 
  private:

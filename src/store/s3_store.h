@@ -40,6 +40,7 @@ class S3Store : public Store {
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   void drop_uploads(std::string_view key) override;
   bool creates_atomically() override;
+  bool lists_cheaply() const override { return false; }  // A thousand objects a request.
   Traffic traffic() const override { return client_.traffic(); }
 
   // Removes what killed processes left, begun before `before` by the server's clock: uploads that

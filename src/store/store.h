@@ -19,6 +19,9 @@ struct Range {
   static constexpr std::uint64_t kMost = std::uint64_t{1} << 30;
   std::uint64_t offset = 0;
   std::uint64_t bytes = kAll;  // kAll: to the end
+  // The object's name ends in the BLAKE3 of its bytes, and it will be needed again: it may come
+  // from a cache, even if it is gone by now.
+  bool lasting = false;
 };
 
 struct ObjectInfo {
@@ -90,6 +93,8 @@ class Store {
   // relies on all creators following it. A store that cannot know tries it out with an object of
   // its own: so it also says, to who is about to use it, that it can be written.
   virtual bool creates_atomically() { return true; }
+  // Whether list() of everything costs about what one request does.
+  virtual bool lists_cheaply() const { return true; }
   // Nothing where there is no server.
   virtual Traffic traffic() const { return {}; }
 };

@@ -33,6 +33,7 @@ class ThrottledStore : public Store {
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   void drop_uploads(std::string_view key) override;
   bool creates_atomically() override { return store_->creates_atomically(); }
+  bool lists_cheaply() const override { return store_->lists_cheaply(); }
   Traffic traffic() const override { return store_->traffic(); }
 
  private:

@@ -6,6 +6,7 @@
 #include <memory>
 #include <thread>
 
+#include "store/cached_store.h"
 #include "store/directory_store.h"
 #include "store/faulty_store.h"
 #include "store/memory_store.h"
@@ -72,6 +73,10 @@ std::vector<Kind> kinds() {
                    return std::make_shared<ThrottledStore>(
                        memory(folder), ThrottledStore::Limits{.bytes_per_second = 1'000'000'000,
                                                               .requests_per_second = 100'000});
+                 }});
+  all.push_back({"CachedDirectory", [](Folder folder) {
+                   return std::make_shared<CachedStore>(directory(folder),
+                                                        folder.path() / ".cache");
                  }});
   if (!test::S3Server::is_there()) return all;
   std::vector<Kind> servers = {
