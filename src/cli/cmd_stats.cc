@@ -56,9 +56,9 @@ void print(const RepositoryStats& stats) {
   print_result(fmt::format("All snapshots: {} of databases, in {} stored ({:.1f} to 1)",
                            format_bytes(stats.logical_bytes), format_bytes(stats.total_bytes),
                            ratio));
-  print_result(fmt::format("  {} ({}), of which {} are needed; {} index files ({}); {} in all",
+  print_result(fmt::format("  {} ({}), of which {} are needed; {} ({}); {} in all",
                            count_of(stats.packs, "pack"), format_bytes(stats.pack_bytes),
-                           format_bytes(stats.needed_bytes), stats.indexes,
+                           format_bytes(stats.needed_bytes), count_of(stats.indexes, "index file"),
                            format_bytes(stats.index_bytes), count_of(stats.objects, "object")));
 }
 

@@ -30,7 +30,7 @@ bool is_half_of_a_pair(const Repository& repository, const CheckFinding& finding
                       : key.starts_with("keys-copy/") ? "keys/" + key.substr(10)
                       : key.starts_with("keys/")      ? "keys-copy/" + key.substr(5)
                                                       : "";
-  return finding.text == "is missing" && exists(repository.store(), other);
+  return finding.text.starts_with("is missing; ") && exists(repository.store(), other);
 }
 
 void expect_good(const Repository& repository, const std::string& when) {

@@ -201,7 +201,9 @@ void check_new_tag(const std::string& tag) {
   auto refuse = [&](std::string_view why) {
     throw Error(Errc::invalid, "'{}' is no tag: {}", tag, why);
   };
+  constexpr std::size_t kBytesMost = 100;
   if (tag.empty()) refuse("it is empty");
+  if (tag.size() > kBytesMost) refuse(fmt::format("it has more than {} bytes", kBytesMost));
   if (tag == "latest" || tag.starts_with("latest~")) refuse("it names the newest snapshot");
   if (tag.starts_with("@")) refuse("with an @ begins a time");
   if (is_id_prefix(tag)) {

@@ -29,7 +29,8 @@ expect 0 "$duckback" check --read-data
 expect 2 "$duckback" tag add "$first"
 # What means another thing where a snapshot is named, or cannot be shown, is no tag.
 newline=$(printf 'a\nb')
-for bad in "" latest latest~2 @2026-11-22 beef 20261122 a,b "$newline"; do
+long=$(printf '%0101d' 0 | tr 0 x)
+for bad in "" "$long" latest latest~2 @2026-11-22 beef 20261122 a,b "$newline"; do
   expect 2 "$duckback" tag add "$first" "$bad"
   one_error
   expect 2 "$duckback" tag set "$first" good "$bad"
