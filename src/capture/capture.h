@@ -68,6 +68,15 @@ struct CaptureProgress {
   std::uint64_t bytes_done = 0;
   std::uint32_t round = 0;       // rounds begin at 1
   std::string_view waiting_for;  // "" while reading
+
+  // Of what has no blocks: a file that is sent or fetched.
+  static CaptureProgress of_bytes(std::uint64_t done, std::uint64_t total) {
+    return {.blocks_done = done,
+            .blocks_total = total,
+            .bytes_done = done,
+            .round = 1,
+            .waiting_for = {}};
+  }
 };
 
 struct CaptureOptions {

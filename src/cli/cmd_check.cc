@@ -171,11 +171,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   ProgressLine progress(!invocation.quiet && !invocation.json);
   options.step = [&](const std::string& what) { progress.say(what); };
   options.progress = [&](std::uint64_t done, std::uint64_t total) {
-    progress.update({.blocks_done = done,
-                     .blocks_total = total,
-                     .bytes_done = done,
-                     .round = 1,
-                     .waiting_for = {}});
+    progress.update(CaptureProgress::of_bytes(done, total));
   };
   CheckReport report = check(repository, options);
   progress.clear();

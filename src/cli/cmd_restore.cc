@@ -39,13 +39,8 @@ int run(const Arguments& arguments, const Invocation& invocation) {
     progress.clear();
     print_warning(what);
   };
-  std::uint64_t chunk = std::max<std::uint64_t>(1, found.snapshot.file.chunk_bytes);
   options.progress = [&](std::uint64_t done, std::uint64_t total) {
-    progress.update({.blocks_done = done / chunk,
-                     .blocks_total = total / chunk,
-                     .bytes_done = done,
-                     .round = 1,
-                     .waiting_for = {}});
+    progress.update(CaptureProgress::of_bytes(done, total));
   };
   RestoreResult result = restore(repository, found.snapshot, options);
   progress.clear();

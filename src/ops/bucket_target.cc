@@ -31,6 +31,11 @@ BucketTarget::BucketTarget(const CopyOptions& options, std::shared_ptr<Store> st
     : address_(parse_bucket_address(options.destination)),
       store_(std::move(store)),
       scratch_(TempFolder::beside(scratch / "copy")) {
+  if (options.progress) {
+    sending_ = [progress = options.progress](std::uint64_t done, std::uint64_t total) {
+      progress(CaptureProgress::of_bytes(done, total));
+    };
+  }
   if (options.method == CopyOptions::Method::export_parquet) {
     throw Error(Errc::refused,
                 "cannot export to {}: an export is a folder of files; export to a folder of this "
@@ -104,11 +109,12 @@ void BucketTarget::check_replaceable() const {
 
 std::unique_ptr<UploadSink> BucketTarget::make_sink() {
   return std::make_unique<UploadSink>(*store_, address_.name,
-                                      UploadSink::Options{.scratch = scratch_.path()});
+                                      UploadSink::Options{.scratch = scratch_.path(),
+                                                          .sending = sending_});
 }
 
 void BucketTarget::publish(FileSink::Staged& copy, Sidecar& sidecar) {
-  SentFile database = send_file(*store_, address_.name, copy.database);
+  SentFile database = send_file(*store_, address_.name, copy.database, sending_);
   publish(database, copy.wal, sidecar);
 }
 

@@ -43,6 +43,7 @@ class BucketTarget : public CopyTarget {
   std::vector<std::string> there_;  // objects of that name, and of its other files
   TempFolder scratch_;
   fs::path workplace_;
+  Sending sending_;
 };
 
 }  // namespace duckback

@@ -46,13 +46,7 @@ class Fetching {
     }
     TempFile temp = TempFile::beside(workplace);
     folder_.download(name, bytes, temp.file(), [&](std::uint64_t done) {
-      if (options_.progress) {
-        options_.progress({.blocks_done = done,
-                           .blocks_total = bytes,
-                           .bytes_done = done,
-                           .round = 1,
-                           .waiting_for = {}});
-      }
+      if (options_.progress) options_.progress(CaptureProgress::of_bytes(done, bytes));
     });
     StagedFile staged = stage_file(std::move(temp));
     if (staged.bytes == bytes && to_hex(staged.blake3) == blake3) return staged;

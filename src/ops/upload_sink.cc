@@ -210,6 +210,7 @@ std::optional<UploadSink::Staged> UploadSink::finish(const Image& image) {
   Bytes first;
   for (std::size_t i = 0; i < count; ++i) {
     if (i < hashed_ && i != 0 && parts_[i].sent) continue;
+    if (options_.sending) options_.sending(i * part_bytes_, image.file_bytes);
     Bytes bytes = read_part(i, std::min(image.file_bytes, (i + 1) * part_bytes_));
     hash_part(i, bytes);
     if (i == 0) {
@@ -227,7 +228,8 @@ std::optional<UploadSink::Staged> UploadSink::finish(const Image& image) {
   return staged;
 }
 
-SentFile send_file(Store& store, const std::string& key, const StagedFile& file) {
+SentFile send_file(Store& store, const std::string& key, const StagedFile& file,
+                   const Sending& sending) {
   std::uint64_t part_bytes = part_bytes_for(file.bytes);
   PartSender sender(store, key, part_bytes);
   for (std::uint64_t at = 0, number = 0; at < file.bytes; at += part_bytes, ++number) {
@@ -235,6 +237,7 @@ SentFile send_file(Store& store, const std::string& key, const StagedFile& file)
     if (file.temp.file().read_at(at, part) != part.size()) {
       throw Error(Errc::io, "{} became shorter while it was sent", file.temp.path().string());
     }
+    if (sending) sending(at, file.bytes);
     sender.send(number, std::move(part));
   }
   return {.upload = sender.finish(), .bytes = file.bytes, .blake3 = file.blake3};

@@ -21,6 +21,9 @@ struct SentFile {
   Digest blake3{};
 };
 
+// Is told how much of a file is sent.
+using Sending = std::function<void(std::uint64_t done, std::uint64_t total)>;
+
 // Sends an image to a store while it is captured, in parts of one size. Blocks wait for the rest of
 // their part in a file without a name, so that the capture goes on as fast as the disk, and memory
 // stays that of a few parts; space on the disk is given back part by part. Where there is little of
@@ -32,6 +35,7 @@ class UploadSink : public ImageSink {
     fs::path scratch;                           // where that file is
     std::optional<std::uint64_t> part_bytes{};  // for tests
     std::optional<std::uint64_t> space{};       // the same: how much of the disk may be used
+    Sending sending{};                          // of finish()
   };
   UploadSink(Store& store, std::string key, Options options);
   ~UploadSink() override;
@@ -99,6 +103,7 @@ class UploadSink : public ImageSink {
 };
 
 // Sends a file as it is.
-SentFile send_file(Store& store, const std::string& key, const StagedFile& file);
+SentFile send_file(Store& store, const std::string& key, const StagedFile& file,
+                   const Sending& sending = nullptr);
 
 }  // namespace duckback
