@@ -165,7 +165,7 @@ void print(const CheckReport& report, bool quiet) {
 
 int run(const Arguments& arguments, const Invocation& invocation) {
   CheckOptions options = options_of(arguments);
-  Repository repository = arguments.repo.open(invocation);
+  Repository repository = arguments.repo.open_past_cache(invocation);
   options.stop = invocation.stop;
   if (options.tables) options.tables->stop = invocation.stop;
   ProgressLine progress(!invocation.quiet && !invocation.json);

@@ -128,7 +128,7 @@ std::vector<TableDifference> compare_tables(const Repository& repository,
 }
 
 int run(const Arguments& arguments, const Invocation& invocation) {
-  Repository repository = arguments.repo.open_with_cache(invocation);
+  Repository repository = arguments.repo.open(invocation);
   FoundSnapshot before = find_snapshot(repository, arguments.before, arguments.database);
   FoundSnapshot after = find_snapshot(repository, arguments.after, arguments.database);
   SnapshotDifference difference =

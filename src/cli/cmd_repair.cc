@@ -24,7 +24,7 @@ struct Arguments {
 
 int run(const Arguments& arguments, const Invocation& invocation) {
   choose("WHAT", kWhat, arguments.what);
-  Repository repository = arguments.repo.open(invocation);
+  Repository repository = arguments.repo.open_past_cache(invocation);
   RepairOptions options;
   options.dry_run = arguments.dry_run;
   options.stop = invocation.stop;

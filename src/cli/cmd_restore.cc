@@ -23,7 +23,7 @@ struct Arguments {
 };
 
 int run(const Arguments& arguments, const Invocation& invocation) {
-  Repository repository = arguments.repo.open_with_cache(invocation);
+  Repository repository = arguments.repo.open(invocation);
   FoundSnapshot found = find_snapshot(repository, arguments.snapshot, arguments.database);
   RestoreOptions options = arguments.restore;
   if (arguments.target.empty() && found.snapshot.named) {

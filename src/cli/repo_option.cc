@@ -181,11 +181,11 @@ std::string RepoOption::new_password(const std::string& prompt) const {
   return ask_new_password(prompt);
 }
 
-Repository RepoOption::open(const Invocation& invocation) const {
+Repository RepoOption::open_past_cache(const Invocation& invocation) const {
   return open(open_store(address(), invocation.stop));
 }
 
-Repository RepoOption::open_with_cache(const Invocation& invocation) const {
+Repository RepoOption::open(const Invocation& invocation) const {
   std::shared_ptr<Store> store = open_store(address(), invocation.stop);
   std::optional<fs::path> folder = is_in_bucket(address()) ? cache_folder() : std::nullopt;
   if (!folder) return open(std::move(store));
@@ -207,7 +207,7 @@ Repository RepoOption::open_or_make(const Invocation& invocation) const {
   bool is_named = !repo.empty() || !environment("DUCKBACK_REPO").empty();
   fs::path usual = is_named ? fs::path() : home() / kUsualPlace;
   if (is_named || stat_path(usual) || ::isatty(STDERR_FILENO) == 0)
-    return open_with_cache(invocation);
+    return open(invocation);
   print_note(fmt::format("No repository is named: making one in {}", usual.string()));
   return Repository::create(make_store(usual.string(), invocation.stop), password());
 }

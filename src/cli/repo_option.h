@@ -34,12 +34,12 @@ struct RepoOption {
   std::optional<std::string> password() const;
   // A new password: as given, else asked for, twice.
   std::string new_password(const std::string& prompt) const;
-  // Throws as Repository::open().
+  // Throws as Repository::open(). Of one in a bucket, what was fetched before comes from
+  // ~/.cache/duckback.
   Repository open(const Invocation& invocation) const;
-  // The same; of one in a bucket, what was fetched before is taken from ~/.cache/duckback. Not for
-  // those who shall find out what is in the bucket.
-  Repository open_with_cache(const Invocation& invocation) const;
-  // open_with_cache(); where no repository is named, on a terminal, one is made in
+  // The same without that, for who shall find out what is in the bucket.
+  Repository open_past_cache(const Invocation& invocation) const;
+  // open(); where no repository is named, on a terminal, one is made in
   // ~/.duckback/repo.
   Repository open_or_make(const Invocation& invocation) const;
 
