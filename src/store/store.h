@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "store/traffic.h"
 
 namespace duckback {
 
@@ -29,13 +30,6 @@ struct ObjectInfo {
   std::uint64_t bytes = 0;
   SystemTime modified{};  // by the store's own clock
   std::string tag{};      // another one once the object is replaced; "" where the store has none
-};
-
-// What was exchanged with a store's server, attempts that failed included.
-struct Traffic {
-  std::uint64_t requests = 0;
-  std::uint64_t bytes_sent = 0;  // of bodies
-  std::uint64_t bytes_received = 0;
 };
 
 // An object that is sent in parts, in any order, and appears whole when it is completed. Safe to
