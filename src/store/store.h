@@ -99,6 +99,8 @@ bool is_key(std::string_view key);
 // becomes a path.
 void check_key(std::string_view key);
 void check_prefix(std::string_view prefix);
+// Of credentials that may add objects but remove none: who may prune removes what they leave.
+void remove_if_allowed(Store& store, std::string_view key);
 // Whether there is an object of that key.
 bool exists(Store& store, const std::string& key);
 // How many bytes `range` takes of an object of `object_bytes`. Throws Errc::damaged (see Range).
