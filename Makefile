@@ -6,7 +6,7 @@
 #   make test             everything that must hold, in 15 minutes;  .ci/run: in an hour
 #   make torture          thousands of copies of databases under load;  MINUTES=…
 #   make fuzz             the parsers against hostile bytes;  SECONDS_EACH=…
-#   make bench            against cp, COPY FROM DATABASE, restic and borg
+#   make bench            against cp, COPY FROM DATABASE, restic and borg; in a bucket against restic
 #   make install          PREFIX=/usr/local, DESTDIR=
 PREFIX ?= /usr/local
 TO ?= backups/
@@ -22,6 +22,6 @@ backup: build ; @tools/backup.sh
 test: ; @tools/test.sh
 torture: ; @tools/setup.sh test && tools/build.sh tests && test/torture/run.sh --minutes $(MINUTES)
 fuzz: ; @tools/fuzz.sh $(SECONDS_EACH)
-bench: ; @tools/setup.sh all && tools/build.sh && bench/bench.py && bench/repository.py
+bench: ; @tools/setup.sh all && tools/build.sh && bench/bench.py && bench/repository.py && bench/s3.py
 install: build ; @DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"
 clean: ; @rm -rf build

@@ -28,9 +28,9 @@ class Command:
             seconds = time.monotonic() - began
             process.returncode = os.waitstatus_to_exitcode(status)
             output.seek(0)
-            text = output.read().decode(errors="replace")
+            self.output = output.read().decode(errors="replace")
         if process.returncode not in self.statuses:
-            raise SystemExit(f"bench: {' '.join(self.argv)}\nfailed ({process.returncode}):\n{text[-2000:]}")
+            raise SystemExit(f"bench: {' '.join(self.argv)}\nfailed ({process.returncode}):\n{self.output[-2000:]}")
         self.peak_kib = max(self.peak_kib, usage.ru_maxrss)
         if count:
             self.seconds.append(seconds)

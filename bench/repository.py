@@ -52,6 +52,9 @@ class Tool:
             shutil.rmtree(self.folder)
         run(self.init_argv(), self.environment)
 
+    def size(self):
+        return size(self.folder)
+
     def command(self, name, argv, prepare=None, target=None):
         if target:
             def prepare():  # noqa: F811
@@ -235,7 +238,7 @@ def settle(database, *tools):
 
 
 def change(title, step, source, tools, pairs, goal):
-    """Every tool backs up the same change, in turns."""
+    """Every tool backs up the same change, in turns. The commands, by tool."""
     ours = tools[0]
     commands = {tool: tool.backup(source.path) for tool in tools}
     added = {tool: [] for tool in tools}
@@ -245,9 +248,9 @@ def change(title, step, source, tools, pairs, goal):
         order = tools if pair % 2 == 0 else tuple(reversed(tools))
         seconds = {}
         for tool in order:
-            before = size(tool.folder)
+            before = tool.size()
             seconds[tool] = commands[tool].once()
-            added[tool].append(size(tool.folder) - before)
+            added[tool].append(tool.size() - before)
         for tool in tools[1:]:
             ratios[tool].append(seconds[ours] / seconds[tool])
     print(f"{title}: {pairs} times")
@@ -263,6 +266,7 @@ def change(title, step, source, tools, pairs, goal):
         print(f"  ratio to {tool.name} {ratio:.3f} ({min(ratios[tool]):.3f} to {max(ratios[tool]):.3f}), "
               f"{1 / ratio:.1f} times as fast{verdict}")
     print(flush=True)
+    return commands
 
 
 if __name__ == "__main__":

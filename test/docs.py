@@ -4,7 +4,9 @@ in a fresh clone of this tree with a home and a database of its own; and every `
 
   test/docs.py [FILE…]
 
-`sh exit=15` says which exit status the last line of a block must have. `make test` is left out: it is what runs this.
+`sh exit=15` says which exit status the last line of a block must have. `sh s3` and `cron s3` are of buckets: they are given
+an empty one, `my-bucket`, and a profile `backup`, by a server of this machine (with_rgw.py); skipped where there is none.
+`make test` is left out: it is what runs this.
 Ends with `N passed, N failed, N skipped`, one case a block.
 """
 
@@ -17,8 +19,9 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-DOCUMENTS = ["README.md", "docs/guide.md"]
-BLOCK = re.compile(r"^```(sh|cron)(?: exit=(\d+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+DOCUMENTS = ["README.md", "docs/guide.md", "docs/s3.md"]
+WITH_SERVER = ROOT / "test/support/with_rgw.py"
+BLOCK = re.compile(r"^```(sh|cron)( s3)?(?: exit=(\d+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def clone(folder):
@@ -49,14 +52,33 @@ def make_encrypted_database(path, key_file):
                     "CREATE TABLE secret.t AS SELECT i FROM range(1000) t(i); DETACH secret"], check=True)
 
 
-def count_made(home):
-    return len(list(home.rglob("*.duckdb"))) + len(list(home.rglob("snapshots/*/*")))
+def count_made(home, has_server):
+    listed = ask_bucket("GET") if has_server else ""
+    return len(list(home.rglob("*.duckdb"))) + len(list(home.rglob("snapshots/*/*"))) + listed.count("/snapshots/")
 
 
-def run_block(kind, text, folder, home):
+def ask_bucket(method):
+    """The answer to a request that is signed by curl."""
+    nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    keys = f"{os.environ['AWS_ACCESS_KEY_ID']}:{os.environ['AWS_SECRET_ACCESS_KEY']}"
+    return subprocess.run(["curl", "-sSf", "-X", method, "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", keys,
+                           "-H", f"x-amz-content-sha256: {nothing}", f"{os.environ['DUCKBACK_TEST_S3']}/my-bucket"],
+                          check=True, capture_output=True, text=True).stdout
+
+
+def make_bucket(home):
+    """For the blocks of buckets; the environment that stands for Amazon's."""
+    ask_bucket("PUT")
+    (home / ".aws").mkdir()
+    (home / ".aws/credentials").write_text(f"[backup]\naws_access_key_id = {os.environ['AWS_ACCESS_KEY_ID']}\n"
+                                           f"aws_secret_access_key = {os.environ['AWS_SECRET_ACCESS_KEY']}\n")
+    return {"AWS_ENDPOINT_URL_S3": os.environ["DUCKBACK_TEST_S3"]}
+
+
+def run_block(kind, text, folder, home, more):
     """The exit status and the output of a block."""
     environment = {"HOME": str(home), "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
-                   "TMPDIR": str(home)}
+                   "TMPDIR": str(home), **more}
     # The clone names its own base folder, so that what was compiled here is found there.
     if "CCACHE_DIR" in os.environ:
         environment["CCACHE_DIR"] = os.environ["CCACHE_DIR"]
@@ -74,10 +96,15 @@ def run_block(kind, text, folder, home):
 
 
 def main():
+    has_server = "DUCKBACK_TEST_S3" in os.environ
+    if not has_server:
+        status = subprocess.run([WITH_SERVER, sys.executable, *sys.argv]).returncode
+        if status != 77:
+            return status
     documents = sys.argv[1:] or DOCUMENTS
     subprocess.run(["cmake", "--build", ROOT / "build/release", "--target", "duckdb_run"], check=True,
                    stdout=subprocess.DEVNULL)
-    passed, failed = 0, 0
+    passed, failed, skipped = 0, 0, 0
     with tempfile.TemporaryDirectory(prefix="duckback-docs-") as name:
         home = pathlib.Path(name, "home")
         folder = home / "duckback"
@@ -86,16 +113,20 @@ def main():
         for place in (folder, home):
             make_database(place / "data" / "app.duckdb", 10_000)
         make_encrypted_database(folder / "data/secret.duckdb", folder / "data/secret.key")
+        of_bucket = make_bucket(home) if has_server else {}
         for document in documents:
             text = (ROOT / document).read_text()
             for block in BLOCK.finditer(text):
-                kind, status, body = block[1], int(block[2] or 0), block[3]
+                kind, status, body = block[1], int(block[3] or 0), block[4]
                 if body.strip() == "make test":
                     continue
+                if block[2] and not has_server:
+                    skipped += 1
+                    continue
                 line = text.count("\n", 0, block.start()) + 1
-                before = count_made(home)
-                got, output = run_block(kind, body, folder, home)
-                if kind == "cron" and count_made(home) == before:
+                before = count_made(home, has_server)
+                got, output = run_block(kind, body, folder, home, of_bucket if block[2] else {})
+                if kind == "cron" and count_made(home, has_server) == before:
                     got, output = "without a new copy or snapshot", ""
                 if got == status:
                     passed += 1
@@ -103,7 +134,7 @@ def main():
                 else:
                     failed += 1
                     print(f"FAILED  {document}:{line}: exit {got}, not {status}\n{body}{output[-3000:]}")
-    print(f"{passed} passed, {failed} failed, 0 skipped")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 
 

@@ -80,7 +80,7 @@ int run_one(const Repository& repository, const Arguments& arguments, const std:
     object["changed_blocks"] = result.changed_blocks;
     object["seconds"] = std::chrono::duration<double>(result.elapsed).count();
     object["warnings"] = result.warnings;
-    print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
+    print_json(object, invocation);
   } else {
     if (!invocation.quiet) print_summary(result);
     print_result(result.snapshot.id);

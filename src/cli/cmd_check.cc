@@ -176,7 +176,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   CheckReport report = check(repository, options);
   progress.clear();
   if (invocation.json) {
-    print_result(to_json(report).dump(-1, ' ', false, json::error_handler_t::replace));
+    print_json(to_json(report), invocation);
   } else {
     print(report, invocation.quiet);
   }

@@ -178,7 +178,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   progress.clear();
   for (const std::string& warning : result.warnings) print_warning(warning);
   if (invocation.json) {
-    print_exact(to_json(result).dump(-1, ' ', false, json::error_handler_t::replace));
+    print_json(to_json(result), invocation);
   } else {
     if (!invocation.quiet) {
       fetched ? print_fetched(result, options.source) : print_summary(result);

@@ -154,7 +154,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
                  {"blocks", to_json(difference.file)},
                  {"wal", to_json(difference.wal)},
                  {"tables", table_list}};
-  print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
+  print_json(object, invocation);
   return 0;
 }
 

@@ -137,7 +137,7 @@ int forget_copies(const Arguments& arguments, const Invocation& invocation) {
   ForgetOptions options{.policy = policy_of(arguments), .dry_run = arguments.dry_run};
   ForgetReport report = forget_in(folder, options, invocation);
   if (invocation.json) {
-    print_exact(to_json(report));
+    print_json(to_json(report), invocation);
   } else {
     print(report, options.dry_run, invocation.quiet);
   }
@@ -215,7 +215,7 @@ void finish(const Repository& repository, const Arguments& arguments, const Invo
     object["prune"] = to_json(report, arguments.dry_run);
     if (!invocation.json && !invocation.quiet) print(report, arguments.dry_run);
   }
-  if (invocation.json) print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
+  if (invocation.json) print_json(object, invocation);
 }
 
 int forget_by_id(const Arguments& arguments, const Invocation& invocation) {

@@ -65,7 +65,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
     nlohmann::json json = {{"repository", made.store().name()},
                            {"id", made.config().id},
                            {"encrypted", made.config().encrypted}};
-    print_result(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    print_json(json, invocation);
     return 0;
   }
   if (!invocation.quiet) {

@@ -266,7 +266,7 @@ Run declare_inspect(CLI::App& app, const Invocation& invocation) {
   return [arguments, &invocation] {
     Inspection report = inspect(arguments->database, arguments->key.read());
     if (invocation.json) {
-      print_exact(to_json(report).dump(-1, ' ', false, json::error_handler_t::replace));
+      print_json(to_json(report), invocation);
     } else {
       print(report);
     }

@@ -65,16 +65,12 @@ json to_json(const KeyInfo& key) {
           {"user", key.user}};
 }
 
-void print_json(const json& value) {
-  print_result(value.dump(-1, ' ', false, json::error_handler_t::replace));
-}
-
 int list(const Opened& opened, const Invocation& invocation) {
   std::vector<KeyInfo> keys = list_keys(*opened.store, opened.config.id);
   if (invocation.json) {
     json all = json::array();
     for (const KeyInfo& key : keys) all.push_back(to_json(key));
-    print_json(all);
+    print_json(all, invocation);
     return 0;
   }
   Table table{.columns = {Table::Align::left, Table::Align::left, Table::Align::left},
@@ -92,7 +88,8 @@ void print_change(const Invocation& invocation, const std::string& added,
                   const std::string& removed) {
   if (invocation.json) {
     print_json({{"added", added.empty() ? json(nullptr) : json(added)},
-                {"removed", removed.empty() ? json(nullptr) : json(removed)}});
+                {"removed", removed.empty() ? json(nullptr) : json(removed)}},
+               invocation);
     return;
   }
   if (!added.empty()) print_result(added);
@@ -151,7 +148,7 @@ int export_key(const Arguments& arguments, const Opened& opened, const Invocatio
   }
   sync_folder(folder_of(arguments.what));
   if (invocation.json) {
-    print_json({{"path", arguments.what}, {"key", key.key_id}, {"object", object}});
+    print_json({{"path", arguments.what}, {"key", key.key_id}, {"object", object}}, invocation);
     return 0;
   }
   if (!invocation.quiet) {

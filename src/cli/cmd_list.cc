@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "cli/copy_json.h"
@@ -76,7 +77,7 @@ Run declare_list(CLI::App& app, const Invocation& invocation) {
                           ? BucketFolder(parse_bucket_folder(*folder), invocation.stop).read()
                           : read_catalog(*folder);
     if (invocation.json) {
-      print_exact(to_json(catalog));
+      print_json(to_json(catalog), invocation);
     } else {
       print(catalog, *folder);
     }

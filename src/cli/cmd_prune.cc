@@ -19,7 +19,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   Repository repository = arguments.repo.open(invocation);
   PruneReport report = run_prune(repository, arguments.prune, invocation);
   if (invocation.json) {
-    print_result(to_json(report, arguments.prune.dry_run).dump());
+    print_json(to_json(report, arguments.prune.dry_run), invocation);
   } else if (!invocation.quiet) {
     print(report, arguments.prune.dry_run);
   }

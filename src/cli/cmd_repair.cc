@@ -38,7 +38,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
     json object = {{"packs", report.packs},           {"chunks", report.chunks},
                    {"unreadable", unreadable},        {"indexes", report.indexes},
                    {"superseded", report.superseded}, {"dry_run", options.dry_run}};
-    print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
+    print_json(object, invocation);
   } else if (!invocation.quiet) {
     print_note(fmt::format("{} index of {} in {}, in place of {} older{}",
                            options.dry_run ? "Would make an" : "Made an",

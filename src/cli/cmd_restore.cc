@@ -57,7 +57,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
                    {"needs", found.details.needs},
                    {"seconds", std::chrono::duration<double>(result.elapsed).count()},
                    {"warnings", result.warnings}};
-    print_exact(object.dump(-1, ' ', false, json::error_handler_t::replace));
+    print_json(object, invocation);
     return 0;
   }
   if (!invocation.quiet) {

@@ -66,7 +66,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   Repository repository = arguments.repo.open(invocation);
   RepositoryStats stats = snapshot_stats(repository, arguments.database, invocation.stop);
   if (invocation.json) {
-    print_result(to_json(stats).dump(-1, ' ', false, json::error_handler_t::replace));
+    print_json(to_json(stats), invocation);
   } else {
     print(stats);
   }

@@ -86,7 +86,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
     json object = {{"copied", copied},      {"healed", healed},
                    {"there", report.there}, {"added_bytes", report.added_bytes},
                    {"damaged", damaged},    {"dry_run", arguments.dry_run}};
-    print_result(object.dump(-1, ' ', false, json::error_handler_t::replace));
+    print_json(object, invocation);
   } else if (!invocation.quiet) {
     print(report, to, arguments.dry_run);
   }

@@ -60,7 +60,7 @@ int rewrite(const Arguments& arguments, const Invocation& invocation,
     }
     print_result(changed.name.id);
   }
-  if (invocation.json) print_result(list.dump(-1, ' ', false, json::error_handler_t::replace));
+  if (invocation.json) print_json(list, invocation);
   return 0;
 }
 

@@ -19,10 +19,6 @@ struct Arguments {
   bool all = false;
 };
 
-void print_json(const json& value) {
-  print_result(value.dump(-1, ' ', false, json::error_handler_t::replace));
-}
-
 int show(const Repository& repository, const Invocation& invocation) {
   std::vector<TrashedSnapshot> trash = list_trash(repository);
   json list = json::array();
@@ -40,7 +36,7 @@ int show(const Repository& repository, const Invocation& invocation) {
                           readable ? database_title(one.snapshot) : one.error});
   }
   if (invocation.json) {
-    print_json(list);
+    print_json(list, invocation);
   } else if (trash.empty()) {
     if (invocation.quiet) return 0;
     print_note("no snapshot can be brought back: none was forgotten since the last prune");
@@ -63,7 +59,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
     for (const SnapshotName& name : live) {
       list.push_back({{"id", name.id}, {"time", format_utc_ms(name.time)}});
     }
-    print_json(list);
+    print_json(list, invocation);
     return 0;
   }
   for (const SnapshotName& name : live) print_result(name.id);

@@ -202,7 +202,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
     int exit = outcome.exit();
     if (status == 0 || exit == exit_status(Errc::unverified)) status = exit;
   }
-  if (invocation.json) print_exact(rows.dump(-1, ' ', false, json::error_handler_t::replace));
+  if (invocation.json) print_json(rows, invocation);
   return status;
 }
 

@@ -14,6 +14,7 @@ namespace duckback {
 struct Invocation {
   bool json = false;
   bool quiet = false;
+  bool stats = false;
   std::stop_token stop;
 };
 

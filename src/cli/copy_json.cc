@@ -65,14 +65,9 @@ void append(json& rows, const std::vector<CatalogProblem>& problems) {
   }
 }
 
-// Paths are bytes: what is no UTF-8 becomes a replacement character.
-std::string in_one_line(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 }  // namespace
 
-std::string to_json(const Catalog& catalog) {
+json to_json(const Catalog& catalog) {
   json rows = json::array();
   for (const CatalogCopy& copy : catalog.copies) rows.push_back(row_of(copy));
   for (const ForeignDatabase& database : catalog.foreign) {
@@ -80,10 +75,10 @@ std::string to_json(const Catalog& catalog) {
         {{"path", database.path.string()}, {"state", "foreign"}, {"bytes", database.bytes}});
   }
   append(rows, catalog.problems);
-  return in_one_line(rows);
+  return rows;
 }
 
-std::string to_json(const ForgetReport& report) {
+json to_json(const ForgetReport& report) {
   json rows = json::array();
   for (const ForgetDecision& decision : report.decisions) {
     json row = row_of(decision.copy);
@@ -94,7 +89,7 @@ std::string to_json(const ForgetReport& report) {
     rows.push_back(std::move(row));
   }
   append(rows, report.problems);
-  return in_one_line(rows);
+  return rows;
 }
 
 }  // namespace duckback

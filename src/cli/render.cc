@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "base/text.h"
+#include "store/traffic.h"
 
 namespace duckback {
 namespace {
@@ -57,6 +58,29 @@ void print_exact(std::string_view line) {
   throw Error(Errc::io,
               "cannot write the result to standard output: {}; what the command did stays done",
               std::generic_category().message(errno));
+}
+
+void print_json(const nlohmann::json& value, const Invocation& invocation) {
+  nlohmann::json line = value;
+  if (invocation.stats && line.is_object()) {
+    Traffic traffic = process_traffic();
+    line["traffic"] = {{"write_requests", traffic.write_requests},
+                       {"read_requests", traffic.read_requests},
+                       {"delete_requests", traffic.delete_requests},
+                       {"bytes_sent", traffic.bytes_sent},
+                       {"bytes_received", traffic.bytes_received}};
+  }
+  // Paths are bytes: what is no UTF-8 becomes a replacement character.
+  print_exact(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void print_traffic() {
+  Traffic traffic = process_traffic();
+  if (traffic.requests() == 0) return;
+  print_note(
+      fmt::format("Requests: {} PUT, POST or LIST; {} GET or HEAD; {} DELETE; {} sent, {} received",
+                  traffic.write_requests, traffic.read_requests, traffic.delete_requests,
+                  format_bytes(traffic.bytes_sent), format_bytes(traffic.bytes_received)));
 }
 
 void print_note(std::string_view line) { write_line(stderr, printable(line)); }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "capture/capture.h"
+#include "cli/command.h"
 
 namespace duckback {
 
@@ -18,6 +20,10 @@ namespace duckback {
 void print_result(std::string_view line);
 // The same, byte for byte: the path of a copy, which scripts use, and JSON.
 void print_exact(std::string_view line);
+// The same, in one line; of an object, with --stats, also what was exchanged with buckets so far.
+void print_json(const nlohmann::json& value, const Invocation& invocation);
+// What was exchanged with buckets, if anything was.
+void print_traffic();
 // Something a person wants to know.
 void print_note(std::string_view line);
 void print_warning(std::string_view text);

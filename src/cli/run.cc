@@ -32,6 +32,24 @@ int report(const Error& error, bool json) {
   return exit_status(error.code());
 }
 
+// The exit status; what ends the command becomes a message.
+int run_and_report(const Run& run, const Command& command, const Invocation& invocation) {
+  try {
+    return run();
+  } catch (const Error& error) {
+    return report(error, invocation.json);
+  } catch (const Interrupted&) {
+    print_note(fmt::format("duckback: stopped; {}", command.when_stopped));
+    return StopOnSignal::exit_status();
+  } catch (const std::bad_alloc&) {
+    return report(Error(Errc::io, std::string("out of memory")), invocation.json);
+  } catch (const std::exception& error) {
+    return report(
+        Error(Errc::io, fmt::format("unexpected error: {}. Please report it", error.what())),
+        invocation.json);
+  }
+}
+
 }  // namespace
 
 int run_duckback(int argc, char** argv) {
@@ -53,6 +71,8 @@ int run_duckback(int argc, char** argv) {
     arguments->add_flag("--json", invocation.json, "Print the result as one line of JSON");
     arguments->add_flag("-q,--quiet", invocation.quiet,
                         "Print only the result, warnings and errors");
+    arguments->add_flag("--stats", invocation.stats,
+                        "Say which requests a bucket was sent, by kind, and how many bytes");
     Run declared = command.declare(*arguments, invocation);
     arguments->final_callback([&run, &chosen, declared, &command] {
       run = declared;
@@ -76,20 +96,9 @@ int run_duckback(int argc, char** argv) {
     return report(usage, has_flag(argc, argv, "--json"));
   }
 
-  try {
-    return run();
-  } catch (const Error& error) {
-    return report(error, invocation.json);
-  } catch (const Interrupted&) {
-    print_note(fmt::format("duckback: stopped; {}", chosen->when_stopped));
-    return StopOnSignal::exit_status();
-  } catch (const std::bad_alloc&) {
-    return report(Error(Errc::io, std::string("out of memory")), invocation.json);
-  } catch (const std::exception& error) {
-    return report(
-        Error(Errc::io, fmt::format("unexpected error: {}. Please report it", error.what())),
-        invocation.json);
-  }
+  int status = run_and_report(run, *chosen, invocation);
+  if (invocation.stats && !invocation.json) print_traffic();
+  return status;
 }
 
 }  // namespace duckback

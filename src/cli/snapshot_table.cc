@@ -60,7 +60,7 @@ int print_snapshots(const Repository& repository, const std::string& database,
   if (invocation.json) {
     json list = json::array();
     for (const FoundSnapshot& one : snapshots) list.push_back(to_json(one.snapshot, one.details));
-    print_result(list.dump(-1, ' ', false, json::error_handler_t::replace));
+    print_json(list, invocation);
     return status;
   }
   print(snapshots);

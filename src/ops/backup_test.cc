@@ -10,6 +10,7 @@
 #include "ops/repair_index.h"
 #include "repo/index.h"
 #include "test/support/error_of.h"
+#include "test/support/hooked_store.h"
 #include "test/support/test_repository.h"
 
 namespace duckback {
@@ -533,6 +534,24 @@ TEST_F(Backup, AnEncryptedDatabaseIsKeptWithoutItsKey) {
   BackupResult result = back_up(repository, database);
   EXPECT_TRUE(result.details.encrypted);
   EXPECT_EQ(give_back(repository, "latest").file, file);
+}
+
+TEST_F(Backup, NeedNotBeAllowedToRemoveAnything) {
+  LivingDatabase database(4);
+  auto guarded =
+      std::make_shared<test::WatchedStore>(store, [](std::string_view verb, std::string_view key) {
+        if (verb == "remove") throw Error(Errc::refused, "{} stays", key);
+      });
+  Repository may_only_add = Repository::open(guarded, std::nullopt);
+  constexpr std::uint64_t kBackups =
+      40;  // some of them merge indexes, and find old ones superseded
+  for (std::uint64_t n = 0; n < kBackups; ++n) {
+    database.set_block(3, 10 + n);
+    database.write();
+    store->advance_clock(std::chrono::hours(1));
+    EXPECT_THAT(back_up(may_only_add, database).warnings, testing::IsEmpty());
+  }
+  EXPECT_EQ(give_back(repository, "latest"), state_of(database));
 }
 
 // Who backs up every hour and never prunes has few indexes, and those superseded go a day later.

@@ -50,7 +50,7 @@ void remove_superseded(Store& store, const Index& index, SystemTime latest) {
     auto put = modified.find(file->id());
     if (put == modified.end() || put->second > latest) continue;
     for (const std::string& id : file->superseded()) {
-      if (modified.contains(id)) store.remove("index/" + id);
+      if (modified.contains(id)) remove_if_allowed(store, "index/" + id);
     }
   }
 }

@@ -39,7 +39,7 @@ SystemTime Session::now() {
   std::string key = key_of(id_) + std::string(kClock);
   put_document(repository_.store(), repository_.sealer(), key, "{}");
   SystemTime now = time_of(repository_.store(), key);
-  repository_.store().remove(key);
+  remove_if_allowed(repository_.store(), key);
   return now;
 }
 
@@ -82,8 +82,8 @@ std::vector<SessionInfo> list_sessions(const Repository& repository) {
 }
 
 void remove_session(Store& store, const std::string& id) {
-  store.remove(key_of(id));
-  store.remove(key_of(id) + std::string(kClock));
+  remove_if_allowed(store, key_of(id));
+  remove_if_allowed(store, key_of(id) + std::string(kClock));
 }
 
 bool SessionInfo::dead() const { return process && host == host_name() && has_ended(*process); }

@@ -338,7 +338,8 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
   CURLcode code = libcurl().easy_perform(raw);
   long status = 0;
   libcurl().easy_getinfo(raw, CURLINFO_RESPONSE_CODE, &status);
-  pool_->give_back(std::move(easy));
+  // One that failed may still hold buffers, whose size libcurl then refuses to set again.
+  if (code == CURLE_OK) pool_->give_back(std::move(easy));
   if (code == CURLE_ABORTED_BY_CALLBACK) throw Interrupted();
   if (exchange.out_of_memory) throw std::bad_alloc();
   HttpAnswer& answer = exchange.answer;

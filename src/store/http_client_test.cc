@@ -91,9 +91,11 @@ TEST(HttpClients, SayWhoDoesNotAnswerAndNotWhatWasAsked) {
   EXPECT_THAT(
       error_of(Errc::unavailable, [&] { HttpClient().send({.url = gone + "/path?signature=x"}); }),
       testing::AllOf(HasSubstr("127.0.0.1"), Not(HasSubstr("path")), Not(HasSubstr("signature"))));
-  EXPECT_THAT(
-      error_of(Errc::unavailable, [&] { HttpClient().send({.url = "http://host.invalid/x"}); }),
-      HasSubstr("host.invalid"));
+  HttpClient client;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    EXPECT_THAT(error_of(Errc::unavailable, [&] { client.send({.url = "http://host.invalid/x"}); }),
+                HasSubstr("host.invalid"));
+  }
   error_of(Errc::invalid, [&] { HttpClient().send({.url = "file:///etc/passwd"}); });
 }
 

@@ -46,6 +46,19 @@ bool may_pass(const S3Answer& answer) {
          status == 409 || status == 429 || is_one_of(answer.code, codes);
 }
 
+Traffic traffic_of(const S3Request& request) {
+  Traffic traffic{.bytes_sent = request.body.size()};
+  bool is_listing = request.object.empty();
+  if (request.method == "DELETE") {
+    traffic.delete_requests = 1;
+  } else if (!is_listing && (request.method == "GET" || request.method == "HEAD")) {
+    traffic.read_requests = 1;
+  } else {
+    traffic.write_requests = 1;
+  }
+  return traffic;
+}
+
 bool is_full(const S3Answer& answer) {
   constexpr std::array<std::string_view, 4> codes = {"QuotaExceeded", "XMinioStorageFull",
                                                      "InsufficientStorage", "StorageFull"};
@@ -135,8 +148,7 @@ S3Answer S3Client::send_once(const S3Request& request, const S3Address& address,
   aws.headers.emplace_back("x-amz-content-sha256", aws.payload_hash);
   SystemTime now = std::chrono::system_clock::now() + std::chrono::seconds(clock_ahead_s_);
   sign(aws, signer, {.time = now, .region = address.region(), .service = "s3"});
-  ++requests_;
-  bytes_sent_ += request.body.size();
+  traffic_.add(traffic_of(request));
   S3Answer answer;
   answer.http = http_->send({.method = request.method,
                              .url = address.origin() + encoded_target(aws),
@@ -145,7 +157,7 @@ S3Answer S3Client::send_once(const S3Request& request, const S3Address& address,
                              .answer_most = request.answer_most,
                              .once = request.once,
                              .despite_stop = request.despite_stop});
-  bytes_received_ += answer.http.body.size();
+  traffic_.add({.bytes_received = answer.http.body.size()});
   if (!answer.ok()) read_error(answer);
   return answer;
 }

@@ -50,7 +50,7 @@ class S3Client {
   HttpAnswer send_ok(const S3Request& request);
   [[noreturn]] void fail(const S3Request& request, const S3Answer& answer);
 
-  Traffic traffic() const { return {requests_, bytes_sent_, bytes_received_}; }
+  Traffic traffic() const { return traffic_.read(); }
 
  private:
   S3Answer send_once(const S3Request& request, const S3Address& address, const Credentials& signer);
@@ -65,9 +65,7 @@ class S3Client {
   std::mutex mutex_;
   S3Address address_;
   std::atomic<std::int64_t> clock_ahead_s_ = 0;  // the server's, of ours
-  std::atomic<std::uint64_t> requests_ = 0;
-  std::atomic<std::uint64_t> bytes_sent_ = 0;
-  std::atomic<std::uint64_t> bytes_received_ = 0;
+  TrafficMeter traffic_;
 };
 
 }  // namespace duckback

@@ -145,10 +145,20 @@ TEST_F(S3Clients, AClockThatIsRightIsNotBlamed) {
 
 TEST_F(S3Clients, CountWhatTheyExchange) {
   LoopbackServer server([](const Heard&) { return http_answer(200, "12345"); });
+  Traffic before = process_traffic();
   client(server.origin()).send_ok({.method = "PUT", .object = "a", .body = as_bytes("123")});
-  EXPECT_EQ(client_->traffic().requests, 1u);
   EXPECT_EQ(client_->traffic().bytes_sent, 3u);
   EXPECT_EQ(client_->traffic().bytes_received, 5u);
+  client_->send_ok({.method = "POST", .object = "a", .query = {{"uploads", ""}}});
+  client_->send_ok({.query = {{"list-type", "2"}}});
+  client_->send_ok({.object = "a"});
+  client_->send_ok({.method = "HEAD", .object = "a"});
+  client_->send_ok({.method = "DELETE", .object = "a"});
+  EXPECT_EQ(client_->traffic().write_requests, 3u);
+  EXPECT_EQ(client_->traffic().read_requests, 2u);
+  EXPECT_EQ(client_->traffic().delete_requests, 1u);
+  EXPECT_EQ(process_traffic().requests() - before.requests(), 6u);
+  EXPECT_EQ(process_traffic().bytes_sent - before.bytes_sent, 3u);
 }
 
 std::string contents(const std::string& key, const std::string& size = "1") {

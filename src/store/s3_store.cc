@@ -151,7 +151,9 @@ bool S3Store::probe() {
     bool done = false;
     void now() {
       done = true;
-      client.send_ok(request);
+      S3Answer answer = client.send(request);
+      bool may_only_add = answer.http.status == 403;
+      if (!answer.ok() && !may_only_add) client.fail(request, answer);
     }
     ~Removing() {
       if (done) return;

@@ -74,6 +74,14 @@ void check_prefix(std::string_view prefix) {
   }
 }
 
+void remove_if_allowed(Store& store, std::string_view key) {
+  try {
+    store.remove(key);
+  } catch (const Error& error) {
+    if (error.code() != Errc::refused) throw;
+  }
+}
+
 bool exists(Store& store, const std::string& key) {
   bool found = false;
   store.list(key, [&](const ObjectInfo& object) { found = found || object.key == key; });

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "store/traffic.h"
 
 namespace duckback {
 
@@ -29,13 +30,6 @@ struct ObjectInfo {
   std::uint64_t bytes = 0;
   SystemTime modified{};  // by the store's own clock
   std::string tag{};      // another one once the object is replaced; "" where the store has none
-};
-
-// What was exchanged with a store's server, attempts that failed included.
-struct Traffic {
-  std::uint64_t requests = 0;
-  std::uint64_t bytes_sent = 0;  // of bodies
-  std::uint64_t bytes_received = 0;
 };
 
 // An object that is sent in parts, in any order, and appears whole when it is completed. Safe to
@@ -105,6 +99,8 @@ bool is_key(std::string_view key);
 // becomes a path.
 void check_key(std::string_view key);
 void check_prefix(std::string_view prefix);
+// Of credentials that may add objects but remove none: who may prune removes what they leave.
+void remove_if_allowed(Store& store, std::string_view key);
 // Whether there is an object of that key.
 bool exists(Store& store, const std::string& key);
 // How many bytes `range` takes of an object of `object_bytes`. Throws Errc::damaged (see Range).

@@ -178,9 +178,9 @@ TEST_F(S3Servers, LargeObjectsGoInParts) {
   auto store = S3Server::store(
       S3Server::place({.multipart_above = kSmallestPart, .part_bytes = kSmallestPart}));
   Bytes bytes = large(3 * kSmallestPart + 12'345);
-  std::uint64_t before = store->traffic().requests;
+  std::uint64_t before = store->traffic().requests();
   store->put("large", bytes);
-  EXPECT_EQ(store->traffic().requests - before, 6u);
+  EXPECT_EQ(store->traffic().requests() - before, 6u);
   EXPECT_EQ(store->get("large"), bytes);
   EXPECT_EQ(store->get("large", {.offset = bytes.size() - 5}), Bytes(bytes.end() - 5, bytes.end()));
   EXPECT_EQ(store->remove_leftovers(SystemTime::max()), 0u);
@@ -402,7 +402,7 @@ TEST_F(S3Servers, AClockThatIsWrongIsMadeGood) {
   Faults faults(R"({"faults": ["skewed"]})");
   store->put("a", as_bytes("x"));
   EXPECT_EQ(get(*store, "a"), "x");
-  EXPECT_EQ(store->traffic().requests, 3u);
+  EXPECT_EQ(store->traffic().requests(), 3u);
 }
 
 TEST_F(S3Servers, ATokenThatEndsOnTheWayIsRenewed) {

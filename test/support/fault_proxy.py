@@ -229,6 +229,7 @@ class Handler(socketserver.StreamRequestHandler):
         return lambda self, request: self.reply(request, error(status, code))
 
     FAULTS = {
+        "none": pass_on,  # only counted
         "reset_before": None, "reset_mid_request": None,  # before the body was read
         "reset_before_answer": reset_before_answer, "lost_answer": lost_answer, "lost_error": lost_error,
         "reset_mid_answer": reset_mid_answer, "truncated": truncated, "unbounded": unbounded, "slow": slow,

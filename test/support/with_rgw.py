@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
 """Runs a command with a throw-away S3 server: Ceph's RADOS Gateway on loopback, its objects in memory.
 
-  with_rgw.py COMMAND…     exit status: the command's; 77, with the reason, where Ceph is not installed
+  with_rgw.py [--gibibytes 4] COMMAND…
+
+The exit status is the command's; 77, with the reason, where Ceph is not installed. No more than --gibibytes can be stored.
 
 The command finds in its environment
   DUCKBACK_TEST_S3          the server's endpoint
   DUCKBACK_TEST_S3_FAULTS   the same behind fault_proxy.py, and
   DUCKBACK_TEST_S3_CONTROL  what tells that proxy what to do
   DUCKBACK_TEST_S3_TLS      the same by https, and AWS_CA_BUNDLE that trusts it
-  AWS_ACCESS_KEY_ID, …      keys of a user; no other setting of AWS
+  AWS_ACCESS_KEY_ID, …      keys of a user, who may also give policies; no other setting of AWS
+  DUCKBACK_TEST_S3_OTHER    KEY:SECRET of the user `other`, who may do nothing in others' buckets without a policy
 
 Servers are children of this process and end with it, even if it is killed. Two can run at once.
 """
 
+import argparse
 import ctypes
 import os
 import pathlib
@@ -29,6 +33,7 @@ import urllib.request
 PROGRAMS = ["ceph-mon", "ceph-mgr", "ceph-osd", "radosgw", "radosgw-admin", "ceph", "ceph-authtool", "monmaptool"]
 PACKAGES = "radosgw ceph-mon ceph-osd ceph-mgr ceph-common"
 KEYS = ("AKTEST", "SKTEST")
+OTHER_KEYS = ("AKOTHER", "SKOTHER")
 PROXY = pathlib.Path(__file__).with_name("fault_proxy.py")
 
 CONFIG = """
@@ -48,7 +53,7 @@ mon data avail warn = 2
 mon data avail crit = 1
 auth allow insecure global id reclaim = false
 osd objectstore = memstore
-memstore device bytes = 4294967296
+memstore device bytes = {memory}
 run dir = {folder}/run
 admin socket = {folder}/run/$cluster-$name.$pid.asok
 pid file = {folder}/run/$name.pid
@@ -61,10 +66,12 @@ osd class load list = *
 osd class default list = *
 mgr initial modules =
 [client.rgw.a]
-rgw frontends = beast endpoint=127.0.0.1:{rgw}
+rgw frontends = beast endpoint=127.0.0.1:{rgw} tcp_nodelay=1
 rgw dns name = localhost
 rgw thread pool size = 32
 rgw enable usage log = false
+rgw gc obj min wait = 1
+rgw gc processor period = 1
 """
 
 
@@ -87,8 +94,8 @@ def end_with_parent():
 
 
 class Servers:
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, gibibytes):
+        self.folder, self.memory = folder, gibibytes << 30
         self.children = []
         mon1, mon2, rgw, faults, control, tls = free_ports(6)
         self.ports = {"mon1": mon1, "mon2": mon2, "rgw": rgw, "faults": faults, "control": control, "tls": tls}
@@ -110,10 +117,14 @@ class Servers:
             command += ["--cap", service, allowed]
         self.run(*command)
 
+    def add_user(self, conf, name, keys, *more):
+        self.run("radosgw-admin", *conf, "-n", "client.rgw.a", "user", "create", f"--uid={name}", f"--display-name={name}",
+                 f"--access-key={keys[0]}", f"--secret-key={keys[1]}", *more, timeout=120)
+
     def start_ceph(self):
         for name in ("run", "log", "mon", "osd", "mgr"):
             (self.folder / name).mkdir()
-        (self.folder / "ceph.conf").write_text(CONFIG.format(folder=self.folder, **self.ports))
+        (self.folder / "ceph.conf").write_text(CONFIG.format(folder=self.folder, memory=self.memory, **self.ports))
         conf = ["-c", str(self.folder / "ceph.conf")]
         self.run("ceph-authtool", "--create-keyring", "keyring", "--gen-key", "-n", "mon.", "--cap", "mon", "allow *")
         self.add_key("client.admin", mon="allow *", osd="allow *", mgr="allow *")
@@ -131,8 +142,8 @@ class Servers:
         self.start("ceph-mgr", *conf, "-f", "-i", "x")
         self.run("ceph-osd", *conf, "-i", "0", "--mkfs", "--osd-uuid", osd)
         self.start("ceph-osd", *conf, "-f", "-i", "0")
-        self.run("radosgw-admin", *conf, "-n", "client.rgw.a", "user", "create", "--uid=test", "--display-name=test",
-                 f"--access-key={KEYS[0]}", f"--secret-key={KEYS[1]}", timeout=120)
+        self.add_user(conf, "test", KEYS, "--caps=user-policy=*")
+        self.add_user(conf, "other", OTHER_KEYS)
         self.start("radosgw", *conf, "-f", "-n", "client.rgw.a")
         self.wait_for(f"http://127.0.0.1:{self.ports['rgw']}/")
 
@@ -167,6 +178,7 @@ class Servers:
                 "DUCKBACK_TEST_S3_FAULTS": f"http://127.0.0.1:{self.ports['faults']}",
                 "DUCKBACK_TEST_S3_CONTROL": f"http://127.0.0.1:{self.ports['control']}",
                 "DUCKBACK_TEST_S3_TLS": f"https://127.0.0.1:{self.ports['tls']}",
+                "DUCKBACK_TEST_S3_OTHER": ":".join(OTHER_KEYS),
                 "AWS_CA_BUNDLE": str(self.folder / "ca.pem"),
                 "AWS_ACCESS_KEY_ID": KEYS[0], "AWS_SECRET_ACCESS_KEY": KEYS[1],
                 "AWS_CONFIG_FILE": str(self.folder / "none"),
@@ -180,6 +192,10 @@ class Servers:
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gibibytes", type=int, default=4)
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    args = parser.parse_args()
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         print(f"skipped: no {missing[0]} here; apt-get install --no-install-recommends {PACKAGES}")
@@ -187,7 +203,7 @@ def main():
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="duckback-rgw-"))
-    servers = Servers(folder)
+    servers = Servers(folder, args.gibibytes)
     try:
         began = time.monotonic()
         try:
@@ -198,7 +214,7 @@ def main():
             sys.stdout.write((folder / "log/setup.log").read_text(errors="replace")[-4000:])
             return 1
         say(f"RADOS Gateway answers after {time.monotonic() - began:.1f} s")
-        command = subprocess.Popen(sys.argv[1:], env=servers.environment(), preexec_fn=end_with_parent)
+        command = subprocess.Popen(args.command, env=servers.environment(), preexec_fn=end_with_parent)
         servers.children.append(command)
         status = command.wait()
         return status if status >= 0 else 128 - status
