@@ -113,6 +113,14 @@ void RetryingStore::remove(std::string_view key) {
   retry([&] { store_->remove(key); });
 }
 
+void RetryingStore::remove_anyway(std::string_view key) {
+  try {
+    remove(key);
+  } catch (const Interrupted&) {
+    store_->remove_anyway(key);
+  }
+}
+
 std::unique_ptr<Upload> RetryingStore::begin_upload(std::string_view key) {
   std::unique_ptr<Upload> upload;
   bool unanswered = false;

@@ -76,7 +76,7 @@ class Store {
                     const std::function<void(const ObjectInfo&)>& visit) = 0;
   // Removing what is not there is success. A crash of the machine soon after may undo it.
   virtual void remove(std::string_view key) = 0;
-  // The same once, even if a stop was asked for: to clean up.
+  // The same, but even a stop leaves it one try: to clean up.
   virtual void remove_anyway(std::string_view key) { remove(key); }
   // The same for those with no further '/' in their key behind `prefix`.
   virtual void list_folder(std::string_view prefix,
