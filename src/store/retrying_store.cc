@@ -137,6 +137,12 @@ void RetryingStore::drop_uploads(std::string_view key) {
   retry([&] { store_->drop_uploads(key); });
 }
 
+std::size_t RetryingStore::remove_leftovers(SystemTime before) {
+  std::size_t removed = 0;
+  retry([&] { removed = store_->remove_leftovers(before); });
+  return removed;
+}
+
 bool RetryingStore::creates_atomically() {
   bool atomic = false;
   retry([&] { atomic = store_->creates_atomically(); });

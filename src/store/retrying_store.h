@@ -32,6 +32,7 @@ class RetryingStore : public Store {
   void remove_anyway(std::string_view key) override;
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   void drop_uploads(std::string_view key) override;
+  std::size_t remove_leftovers(SystemTime before) override;
   bool creates_atomically() override;
   Traffic traffic() const override { return store_->traffic(); }
 

@@ -282,7 +282,6 @@ void S3Store::remove(std::string_view key, bool despite_stop) {
 }
 
 std::size_t S3Store::remove_leftovers(SystemTime before) {
-  std::size_t removed = remove_unfinished(client_, object_of(""), before);
   std::vector<std::string> old;
   list_objects(client_, hidden_folder(), Depth::all, [&](const ObjectInfo& object) {
     if (object.modified < before) old.push_back(object.key);
@@ -290,7 +289,7 @@ std::size_t S3Store::remove_leftovers(SystemTime before) {
   for (const std::string& object : old) {
     client_.send_ok({.method = "DELETE", .object = object, .permission = "s3:DeleteObject"});
   }
-  return removed + old.size();
+  return old.size();
 }
 
 }  // namespace duckback

@@ -42,9 +42,9 @@ class S3Store : public Store {
   bool creates_atomically() override;
   Traffic traffic() const override { return client_.traffic(); }
 
-  // Removes what killed processes left, begun before `before` by the server's clock: uploads that
-  // were not finished, claims. Returns how many.
-  std::size_t remove_leftovers(SystemTime before);
+  // Claims, and what the server was asked with. Not uploads: whose they are only drop_uploads() is
+  // told.
+  std::size_t remove_leftovers(SystemTime before) override;
 
  private:
   std::string object_of(std::string_view key) const;

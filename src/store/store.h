@@ -86,6 +86,9 @@ class Store {
   // Removes all parts of uploads of that key which were not completed. Who made them must not be
   // at it any more.
   virtual void drop_uploads(std::string_view key);
+  // Removes what is no object and processes left that were killed while they made one, written
+  // before `before` by the store's clock. Returns how much.
+  virtual std::size_t remove_leftovers(SystemTime before);
   // Whether one request makes create() exclusive, or a protocol of several, which is slower and
   // relies on all creators following it. A store that cannot know tries it out with an object of
   // its own: so it also says, to who is about to use it, that it can be written.
