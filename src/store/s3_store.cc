@@ -162,7 +162,8 @@ bool S3Store::probe() {
       }
     }
   };
-  std::string object = hidden_folder() + "probe/" + random_name();
+  // The same when it is tried again, so that what a failed removal left goes then.
+  std::string object = hidden_folder() + "probe/" + nonce_;
   Removing removing{client_,
                     {.method = "DELETE", .object = object, .permission = "s3:DeleteObject"}};
   std::optional<bool> first = create_if_none(object, as_bytes("first"), true);

@@ -63,7 +63,7 @@ class S3Store : public Store {
 
   S3Client client_;
   const std::stop_token stop_;
-  const std::string nonce_;  // of this store's claims
+  const std::string nonce_;  // of this store's claims and probe
   std::mutex mutex_;
   std::optional<bool> atomic_;
   std::mutex claiming_;
