@@ -124,7 +124,7 @@ ForgetReport forget_in(const std::string& folder, const ForgetOptions& options,
 
 int forget_copies(const Arguments& arguments, const Invocation& invocation) {
   const std::string& folder = arguments.what.front();
-  if (is_repository_folder(folder)) {
+  if (is_repository(folder, invocation.stop)) {
     throw Error(Errc::refused, "{} is a repository: say --repo {}", folder, folder);
   }
   if (!arguments.tags.empty() || arguments.prune || !arguments.database.empty() ||

@@ -1,4 +1,6 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -6,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/render.h"
 #include "cli/repo_option.h"
+#include "ops/bucket_address.h"
 #include "store/open_store.h"
 
 namespace duckback {
@@ -22,8 +25,19 @@ constexpr std::array<std::string_view, 12> kExpected = {
     "config",    "config-copy", "keys",     "keys-copy", "packs",   "index",
     "snapshots", "trash",       "sessions", "checks",    "damaged", "lost+found"};
 
-// Among other files a repository is easily taken for one of them, and removed with them. What a
+bool is_expected(const std::string& name) {
+  return std::ranges::find(kExpected, name) != kExpected.end();
+}
+
+// Among other things a repository is easily taken for one of them, and removed with them. What a
 // stopped init left is gone on with.
+[[noreturn]] void refuse(const std::string& place, const std::string& thing) {
+  throw Error(Errc::refused,
+              "{} holds other things ({}): name an empty folder, or one that is yet to be made, as "
+              "{}/repo",
+              place, thing, place);
+}
+
 void refuse_other_things(std::string folder) {
   constexpr std::string_view kFile = "file://";
   if (folder.starts_with(kFile)) folder.erase(0, kFile.size());
@@ -31,14 +45,15 @@ void refuse_other_things(std::string folder) {
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, none)) {
     std::string name = entry.path().filename().string();
     bool temporary = name.starts_with('.') && name.find(".duckback-") != std::string::npos;
-    if (temporary || std::find(kExpected.begin(), kExpected.end(), name) != kExpected.end())
-      continue;
-    throw Error(
-        Errc::refused,
-        "{} holds other things ({}): name an empty folder, or one that is yet to be made, as "
-        "{}/repo",
-        folder, name, folder);
+    if (!temporary && !is_expected(name)) refuse(folder, name);
   }
+}
+
+void refuse_other_objects(Store& bucket) {
+  bucket.list("", [&](const ObjectInfo& object) {
+    std::string name = object.key.substr(0, object.key.find('/'));
+    if (!is_expected(name)) refuse(bucket.name(), name);
+  });
 }
 
 int run(const Arguments& arguments, const Invocation& invocation) {
@@ -54,6 +69,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   if (arguments.encrypt) password = repo.new_password("Password for the new repository");
   refuse_other_things(address);
   std::shared_ptr<Store> store = make_store(address, invocation.stop);
+  if (is_in_bucket(address)) refuse_other_objects(*store);
   if (!store->creates_atomically()) {
     print_warning(fmt::format(
         "{} has no conditional PUT (If-None-Match): objects of a protocol of several requests "

@@ -69,7 +69,7 @@ Run declare_list(CLI::App& app, const Invocation& invocation) {
       ->required();
   password->declare(app, "");
   return [folder, password, &invocation] {
-    if (is_repository_folder(*folder)) {
+    if (is_repository(*folder, invocation.stop)) {
       RepoOption repo{.repo = *folder, .source = *password};
       return print_snapshots(repo.open(invocation), "", invocation);
     }

@@ -1,13 +1,11 @@
 #include "cli/repo_option.h"
 
 #include <poll.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -112,14 +110,19 @@ std::string ask_new_password(const std::string& prompt) {
   return first;
 }
 
-bool is_repository_folder(const std::string& path) {
-  fs::path config = fs::path(path) / "config";
-  std::optional<FileStat> stat = stat_path(config);
-  if (!stat || !S_ISREG(stat->mode)) return false;
-  constexpr std::string_view kBegins = "duckback config ";
-  std::array<std::uint8_t, kBegins.size()> begins{};
-  return File::open_read(config).read_at(0, begins) == begins.size() &&
-         std::equal(begins.begin(), begins.end(), kBegins.begin());
+bool is_repository(const std::string& address, const std::stop_token& stop) {
+  constexpr std::string_view begins = "duckback config ";
+  try {
+    Bytes config = open_store(address, stop)->get("config", {.bytes = begins.size()});
+    return std::ranges::equal(config, as_bytes(begins));
+  } catch (const Error& error) {
+    // No such folder, none of its objects, or one that is shorter.
+    if (error.code() != Errc::no_repository && error.code() != Errc::not_found &&
+        error.code() != Errc::damaged) {
+      throw;
+    }
+    return false;
+  }
 }
 
 void PasswordSource::declare(CLI::App& arguments, const std::string& prefix,

@@ -47,8 +47,8 @@ struct RepoOption {
   Repository open(std::shared_ptr<Store> store) const;
 };
 
-// Whether `path` is a folder that a repository is in.
-bool is_repository_folder(const std::string& path);
+// Whether `address`, a folder or one in a bucket, is that of a repository.
+bool is_repository(const std::string& address, const std::stop_token& stop);
 
 // Asks on the terminal, without echo. Throws Errc::invalid without a terminal.
 std::string ask_password(const std::string& prompt);

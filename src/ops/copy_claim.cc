@@ -41,17 +41,6 @@ bool process_has_ended(const std::string& text) {
   }
 }
 
-// By the store's own clock.
-SystemTime now_of(Store& store) {
-  std::string key = fmt::format("{}now-{}", kFolder, random_id());
-  store.put(key, {});
-  std::optional<SystemTime> now;
-  store.list(key, [&](const ObjectInfo& object) { now = object.modified; });
-  store.remove(key);
-  if (!now) throw Error(Errc::io, "{}: {} was put and is not listed", store.name(), key);
-  return *now;
-}
-
 bool is_dead(Store& store, const ObjectInfo& claim, SystemTime now) {
   if (now - claim.modified > kDead) return true;
   try {
@@ -117,6 +106,16 @@ void CopyClaim::expect_mine() {
   }
   throw Error(Errc::conflict, "{}: another copy took this name meanwhile; make this one again",
               store_.name());
+}
+
+SystemTime now_of(Store& store) {
+  std::string key = fmt::format("{}now-{}", kFolder, random_id());
+  store.put(key, {});
+  std::optional<SystemTime> now;
+  store.list(key, [&](const ObjectInfo& object) { now = object.modified; });
+  store.remove(key);
+  if (!now) throw Error(Errc::io, "{}: {} was put and is not listed", store.name(), key);
+  return *now;
 }
 
 std::set<std::string> list_claims(Store& store) {

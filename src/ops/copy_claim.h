@@ -32,6 +32,8 @@ class CopyClaim {
   std::jthread renewing_;
 };
 
+// The time now, by the store's clock: an object is put, and removed again, to ask.
+SystemTime now_of(Store& store);
 // The names that somebody has a claim on.
 std::set<std::string> list_claims(Store& store);
 // Removes claims of processes that have ended on this machine, or did not renew theirs for an hour,

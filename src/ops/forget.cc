@@ -79,7 +79,11 @@ class BucketPlace : public Place {
   explicit BucketPlace(BucketFolder& folder) : folder_(folder) {}
   Catalog read() override { return folder_.read(); }
   std::optional<Process> find_user(const CatalogCopy&) override { return std::nullopt; }
-  void remove_leftovers() override { remove_dead_claims(folder_.store()); }
+  void remove_leftovers() override {
+    Store& store = folder_.store();
+    remove_dead_claims(store);
+    store.remove_leftovers(now_of(store) - std::chrono::days(7));
+  }
   void remove(const CatalogCopy& judged) override { folder_.remove(judged); }
 
  private:

@@ -72,7 +72,11 @@ class Collector {
     mark(index);
     rescue();
     remove();
-    if (!options_.dry_run) tidy_index();
+    if (!options_.dry_run) {
+      tidy_index();
+      // Others than those of sessions: of files and objects that were being made.
+      store_.remove_leftovers(now_ - options_.session_lifetime);
+    }
     for (const auto& [id, pack] : packs_) report_.dead_bytes += pack.dead_bytes();
     return report_;
   }

@@ -18,7 +18,7 @@ struct PruneOptions {
   bool now = false;
   // Packs with more dead bytes than this, in percent of their size, are repacked.
   int unused_most_percent = 50;
-  // Sessions not heard of for this long are taken for dead.
+  // Sessions not heard of for this long are taken for dead, and so is who left what is no object.
   std::chrono::milliseconds session_lifetime = std::chrono::hours(7 * 24);
   std::function<void(const std::string&)> step;
   std::stop_token stop;

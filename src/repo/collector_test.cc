@@ -261,6 +261,26 @@ TEST(Collector, ADryRunChangesNothing) {
   EXPECT_EQ(scene.keys(""), before);
 }
 
+TEST(Collector, WhatKilledProcessesLeftBesideObjectsGoesAfterAWeek) {
+  struct Watched : MemoryStore {
+    std::size_t remove_leftovers(SystemTime before) override {
+      asked.push_back(before);
+      return 0;
+    }
+    std::vector<SystemTime> asked;
+  };
+  auto store = std::make_shared<Watched>();
+  Scene scene(store);
+  PruneOptions dry;
+  dry.dry_run = true;
+  scene.prune(dry);
+  EXPECT_TRUE(store->asked.empty());
+  Session session(*scene.repository, "backup");
+  scene.prune();
+  ASSERT_EQ(store->asked.size(), 1u);
+  EXPECT_EQ(store->asked.front(), session.began() - std::chrono::days(7));
+}
+
 TEST(Collector, AForgottenSnapshotCanComeBackUntilItsTimeIsOver) {
   Scene scene;
   SnapshotName name = scene.commit(range(0, 10));

@@ -39,6 +39,12 @@ Config from_json(const std::string& text) {
   }
 }
 
+Error there_is_one(const Store& store) {
+  return Error(Errc::refused,
+               "there is a repository at {} already: use it as it is, or name another place",
+               store.name());
+}
+
 }  // namespace
 
 void create_config(Store& store, const Config& config) {
@@ -47,24 +53,21 @@ void create_config(Store& store, const Config& config) {
                {"encryption", config.encrypted ? "aes-256-gcm" : "none"}};
   if (!config.encrypted) json["secret"] = to_hex(config.secret->bytes());
   std::string text = write_clear_document("config", json.dump());
-  bool there = false;
-  store.list(kConfig, [&](const ObjectInfo& object) {
-    there = there || object.key == kConfig || object.key == kCopy;
-  });
-  if (!there) {
-    try {
-      store.create(kConfig, as_bytes(text));
-    } catch (const Error& error) {
-      if (error.code() != Errc::conflict) throw;
-      there = true;  // of somebody who was faster
-    }
-  }
-  if (there) {
-    throw Error(Errc::refused,
-                "there is a repository at {} already: use it as it is, or name another place",
-                store.name());
+  refuse_existing(store);
+  try {
+    store.create(kConfig, as_bytes(text));
+  } catch (const Error& error) {
+    if (error.code() != Errc::conflict) throw;
+    throw there_is_one(store);  // of somebody who was faster
   }
   store.put(kCopy, as_bytes(text));
+}
+
+void refuse_existing(Store& store) {
+  store.list(kConfig, [&](const ObjectInfo& object) {
+    if (object.key == kConfig || object.key == kCopy) throw there_is_one(store);
+  });
+  refuse_lost_config(store);
 }
 
 void refuse_lost_config(Store& store) {

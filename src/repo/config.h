@@ -17,13 +17,14 @@ struct Config {
   std::optional<Secret> secret;  // not encrypted only
 };
 
-// Creates `config`, then its copy. Throws Errc::conflict if there is a repository, or what is left
-// of one.
+// Creates `config`, then its copy. Throws as refuse_existing().
 void create_config(Store& store, const Config& config);
 // Reads `config`, or its copy where that is missing, damaged or cannot be read. Throws
 // Errc::no_repository if there is neither, Errc::unsupported for a newer format, Errc::damaged if
 // both are unreadable.
 Config read_config(Store& store);
+// Throws Errc::refused if there is a repository; as refuse_lost_config() if there was one.
+void refuse_existing(Store& store);
 // Throws Errc::damaged if there are other objects of a repository: it had a config.
 void refuse_lost_config(Store& store);
 

@@ -14,7 +14,7 @@ Repository::Repository(std::shared_ptr<Store> store, Config config, std::optiona
 
 Repository Repository::create(std::shared_ptr<Store> store,
                               const std::optional<std::string>& password) {
-  if (!exists(*store, "config") && !exists(*store, "config-copy")) refuse_lost_config(*store);
+  refuse_existing(*store);  // Before a key is put that would be none of it.
   Config config{.id = random_id(),
                 .created = std::chrono::system_clock::now(),
                 .encrypted = password.has_value(),

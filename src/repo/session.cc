@@ -46,11 +46,10 @@ SystemTime Session::now() {
 Session::~Session() {
   if (left_) return;
   try {
-    repository_.store().remove(key_of(id_));
+    repository_.store().remove_anyway(key_of(id_));
   } catch (const Error&) {
-    // It stays until prune finds it old: nothing else depends on it.
+    // It stays until prune finds it dead or old: nothing else depends on it.
   } catch (const Interrupted&) {
-    // A store that waits to try again ends so when it is stopped.
   }
 }
 

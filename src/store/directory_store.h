@@ -32,10 +32,9 @@ class DirectoryStore : public Store {
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
 
-  // Removes what killed processes left, last written before `before` (by the clock of the
-  // objects), and returns how many. What a living process on this machine writes is left alone
-  // whatever its time; so `before` must be long ago only where other machines write too.
-  std::size_t remove_leftovers(SystemTime before);
+  // Temporary files. What a living process on this machine writes is left alone whatever its time;
+  // so `before` must be long ago only where other machines write too.
+  std::size_t remove_leftovers(SystemTime before) override;
 
  private:
   using Visit = std::function<void(const ObjectInfo&)>;

@@ -113,6 +113,14 @@ void RetryingStore::remove(std::string_view key) {
   retry([&] { store_->remove(key); });
 }
 
+void RetryingStore::remove_anyway(std::string_view key) {
+  try {
+    remove(key);
+  } catch (const Interrupted&) {
+    store_->remove_anyway(key);
+  }
+}
+
 std::unique_ptr<Upload> RetryingStore::begin_upload(std::string_view key) {
   std::unique_ptr<Upload> upload;
   bool unanswered = false;
@@ -127,6 +135,12 @@ std::unique_ptr<Upload> RetryingStore::begin_upload(std::string_view key) {
 
 void RetryingStore::drop_uploads(std::string_view key) {
   retry([&] { store_->drop_uploads(key); });
+}
+
+std::size_t RetryingStore::remove_leftovers(SystemTime before) {
+  std::size_t removed = 0;
+  retry([&] { removed = store_->remove_leftovers(before); });
+  return removed;
 }
 
 bool RetryingStore::creates_atomically() {

@@ -29,9 +29,10 @@ class RetryingStore : public Store {
   void list_folder(std::string_view prefix,
                    const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
-  void remove_anyway(std::string_view key) override { store_->remove_anyway(key); }
+  void remove_anyway(std::string_view key) override;
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   void drop_uploads(std::string_view key) override;
+  std::size_t remove_leftovers(SystemTime before) override;
   bool creates_atomically() override;
   bool lists_cheaply() const override { return store_->lists_cheaply(); }
   Traffic traffic() const override { return store_->traffic(); }

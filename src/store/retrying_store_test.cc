@@ -164,6 +164,17 @@ TEST_F(Retrying, AfterAStopWhatAnswersAtOnceStillWorks) {
   EXPECT_EQ(text("a"), "x");
 }
 
+TEST_F(Retrying, AStopLeavesWhatCleansUpOneTry) {
+  RetryingStore& store = with("xx");
+  scripted_->inner.put("a", {});
+  scripted_->before_call = [this] {
+    if (scripted_->calls() == 2) stop_.request_stop();
+  };
+  store.remove_anyway("a");
+  EXPECT_EQ(scripted_->calls(), 3u);
+  error_of(Errc::not_found, [&] { scripted_->inner.get("a"); });
+}
+
 TEST_F(Retrying, AStopEndsAWait) {
   auto scripted = std::make_shared<ScriptedStore>("x");
   RetryingStore store(scripted, {.first_wait = 24h, .longest_wait = 24h}, stop_.get_token());

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/task_group.h"
-#include "store/aws_time.h"
 #include "store/s3_xml.h"
 
 namespace duckback {
@@ -110,17 +109,15 @@ void complete(S3Client& client, const Begun& upload, const std::vector<std::stri
   }
 }
 
-// False if the server has no such upload.
-bool abort(S3Client& client, const Begun& upload) {
+void abort(S3Client& client, const Begun& upload) {
   S3Request request{.method = "DELETE",
                     .object = upload.object,
                     .query = {{"uploadId", upload.id}},
                     .despite_stop = true,
                     .permission = "s3:AbortMultipartUpload"};
   S3Answer answer = client.send(request);
-  if (answer.http.status == 404) return false;
-  if (!answer.ok()) client.fail(request, answer);
-  return true;
+  bool gone = answer.http.status == 404;
+  if (!answer.ok() && !gone) client.fail(request, answer);
 }
 
 // Aborts the upload when it goes, unless it was completed.
@@ -133,7 +130,7 @@ class Aborting {
     if (completed) return;
     try {
       abort(client_, upload_);
-    } catch (const Error&) {  // Why it failed is on its way; remove_unfinished() comes later.
+    } catch (const Error&) {  // Why it failed is on its way; remove_uploads() comes later.
     } catch (const Interrupted&) {
     }
   }
@@ -144,19 +141,18 @@ class Aborting {
   const Begun& upload_;
 };
 
-std::vector<Begun> list_unfinished(S3Client& client, const std::string& prefix, SystemTime before) {
+std::vector<Begun> list_unfinished(S3Client& client, const std::string& object) {
   std::vector<Begun> found;
   Query from;
   for (;;) {
-    S3Request request{.query = {{"uploads", ""}, {"prefix", prefix}},
+    S3Request request{.query = {{"uploads", ""}, {"prefix", object}},
                       .answer_most = 8 << 20,
                       .permission = "s3:ListBucketMultipartUploads"};
     request.query.insert(request.query.end(), from.begin(), from.end());
     XmlElement page = parse_xml(client.send_ok(request).body);
     for (const XmlElement& each : page.children) {
-      if (each.name != "Upload" || !each.text_of("Key").starts_with(prefix)) continue;
-      if (parse_aws_time(each.text_of("Initiated")) >= before) continue;
-      found.push_back({std::string(each.text_of("Key")), std::string(each.text_of("UploadId"))});
+      if (each.name != "Upload" || each.text_of("Key") != object) continue;
+      found.push_back({object, std::string(each.text_of("UploadId"))});
     }
     if (page.text_of("IsTruncated") != "true") return found;
     from = {{"key-marker", std::string(page.text_of("NextKeyMarker"))},
@@ -237,17 +233,7 @@ std::unique_ptr<Upload> begin_parts(S3Client& client, const std::string& object,
 }
 
 void remove_uploads(S3Client& client, const std::string& object) {
-  for (const Begun& upload : list_unfinished(client, object, SystemTime::max())) {
-    if (upload.object == object) abort(client, upload);
-  }
-}
-
-std::size_t remove_unfinished(S3Client& client, const std::string& prefix, SystemTime before) {
-  std::size_t removed = 0;
-  for (const Begun& upload : list_unfinished(client, prefix, before)) {
-    if (abort(client, upload)) ++removed;
-  }
-  return removed;
+  for (const Begun& upload : list_unfinished(client, object)) abort(client, upload);
 }
 
 }  // namespace duckback

@@ -14,8 +14,5 @@ std::unique_ptr<Upload> begin_parts(S3Client& client, const std::string& object,
                                     const HttpHeaders& headers);
 // Removes the parts of all uploads of `object` that were not completed.
 void remove_uploads(S3Client& client, const std::string& object);
-// Removes the parts of uploads that nobody finished, below `prefix` and begun before `before` by
-// the server's clock. Returns how many uploads.
-std::size_t remove_unfinished(S3Client& client, const std::string& prefix, SystemTime before);
 
 }  // namespace duckback

@@ -164,7 +164,8 @@ bool S3Store::probe() {
       }
     }
   };
-  std::string object = hidden_folder() + "probe/" + random_name();
+  // The same when it is tried again, so that what a failed removal left goes then.
+  std::string object = hidden_folder() + "probe/" + nonce_;
   Removing removing{client_,
                     {.method = "DELETE", .object = object, .permission = "s3:DeleteObject"}};
   std::optional<bool> first = create_if_none(object, as_bytes("first"), true);
@@ -284,7 +285,6 @@ void S3Store::remove(std::string_view key, bool despite_stop) {
 }
 
 std::size_t S3Store::remove_leftovers(SystemTime before) {
-  std::size_t removed = remove_unfinished(client_, object_of(""), before);
   std::vector<std::string> old;
   list_objects(client_, hidden_folder(), Depth::all, [&](const ObjectInfo& object) {
     if (object.modified < before) old.push_back(object.key);
@@ -292,7 +292,7 @@ std::size_t S3Store::remove_leftovers(SystemTime before) {
   for (const std::string& object : old) {
     client_.send_ok({.method = "DELETE", .object = object, .permission = "s3:DeleteObject"});
   }
-  return removed + old.size();
+  return old.size();
 }
 
 }  // namespace duckback

@@ -43,9 +43,9 @@ class S3Store : public Store {
   bool lists_cheaply() const override { return false; }  // A thousand objects a request.
   Traffic traffic() const override { return client_.traffic(); }
 
-  // Removes what killed processes left, begun before `before` by the server's clock: uploads that
-  // were not finished, claims. Returns how many.
-  std::size_t remove_leftovers(SystemTime before);
+  // Claims, and what the server was asked with. Not uploads: whose they are only drop_uploads() is
+  // told.
+  std::size_t remove_leftovers(SystemTime before) override;
 
  private:
   std::string object_of(std::string_view key) const;
@@ -64,7 +64,7 @@ class S3Store : public Store {
 
   S3Client client_;
   const std::stop_token stop_;
-  const std::string nonce_;  // of this store's claims
+  const std::string nonce_;  // of this store's claims and probe
   std::mutex mutex_;
   std::optional<bool> atomic_;
   std::mutex claiming_;

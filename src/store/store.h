@@ -73,7 +73,7 @@ class Store {
                     const std::function<void(const ObjectInfo&)>& visit) = 0;
   // Removing what is not there is success. A crash of the machine soon after may undo it.
   virtual void remove(std::string_view key) = 0;
-  // The same once, even if a stop was asked for: to clean up.
+  // The same, but even a stop leaves it one try: to clean up.
   virtual void remove_anyway(std::string_view key) { remove(key); }
   // The same for those with no further '/' in their key behind `prefix`.
   virtual void list_folder(std::string_view prefix,
@@ -83,6 +83,9 @@ class Store {
   // Removes all parts of uploads of that key which were not completed. Who made them must not be
   // at it any more.
   virtual void drop_uploads(std::string_view key);
+  // Removes what is no object and processes left that were killed while they made one, written
+  // before `before` by the store's clock. Returns how much.
+  virtual std::size_t remove_leftovers(SystemTime before);
   // Whether one request makes create() exclusive, or a protocol of several, which is slower and
   // relies on all creators following it. A store that cannot know tries it out with an object of
   // its own: so it also says, to who is about to use it, that it can be written.

@@ -32,6 +32,9 @@ class ThrottledStore : public Store {
   void remove_anyway(std::string_view key) override { store_->remove_anyway(key); }
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   void drop_uploads(std::string_view key) override;
+  std::size_t remove_leftovers(SystemTime before) override {
+    return store_->remove_leftovers(before);
+  }
   bool creates_atomically() override { return store_->creates_atomically(); }
   bool lists_cheaply() const override { return store_->lists_cheaply(); }
   Traffic traffic() const override { return store_->traffic(); }

@@ -106,5 +106,5 @@ expect 0 "$duckback" prune
 
 # A folder of copies that is none.
 expect 1 "$duckback" forget repo --keep-last 1
-says "--repo repo"
+says "is a repository: say --repo"
 expect 0 "$duckback" list repo

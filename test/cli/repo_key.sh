@@ -9,6 +9,8 @@ expect 0 "$duckback" init plain
 expect 1 "$duckback" key list --repo plain
 says "is not encrypted"
 expect 0 "$duckback" init repo --encrypt --password-file one
+expect 1 "$duckback" init repo --encrypt --password-file two
+[ "$(ls repo/keys repo/keys-copy | grep -c .)" = 4 ] || fail "a key was put that is none"
 export DUCKBACK_REPO="$tmp/repo"
 with() { password=$1; shift; "$duckback" "$@" --password-file "$password"; }
 expect 0 with one backup app.duckdb

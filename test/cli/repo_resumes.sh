@@ -27,6 +27,14 @@ if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null; then
   expect 0 "$duckback" check --repo repo --read-data
   expect 0 "$duckback" restore latest --repo repo --to back.duckdb
   cmp -i 12288 back.duckdb app.duckdb || fail "not what it was"
+  # What it was writing goes with a prune, a week later.
+  left() { find repo/packs -name '.*.duckback-*'; }
+  [ -n "$(left)" ] || fail "no file was left"
+  expect 0 "$duckback" prune --repo repo
+  [ -n "$(left)" ] || fail "what may still be written is gone"
+  left | xargs touch -d '8 days ago'
+  expect 0 "$duckback" prune --repo repo
+  [ -z "$(left)" ] || fail "of a killed backup is left: $(left)"
   # A prune beside nothing but dead sessions waits for nobody.
   strace -f -o trace -e trace=renameat2,rename -e inject=renameat2,rename:signal=KILL:when=2 \
     "$duckback" backup app.duckdb --name other --repo repo >out 2>err && fail "it was not killed"

@@ -1,32 +1,6 @@
 # Copies in a bucket: what arrives is what a copy on this machine would be, and nothing half is ever one.
-. "$(dirname "$0")/../cli/common.inc"
-needs_library
-HOME=$tmp TMPDIR=/var/tmp; export HOME TMPDIR
-value() { sql :memory: "SELECT $1 FROM read_json('out')"; }
-# The server's own protocol; curl signs what has no body, and a query of one word, well enough.
-empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
-s3() {
-  method=$1 path=$2; shift 2
-  curl -sf --aws-sigv4 aws:amz:us-east-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
-    -H "x-amz-content-sha256: $empty" -X "$method" "$DUCKBACK_TEST_S3/$path" "$@"
-}
-put() {
-  curl -sf --aws-sigv4 aws:amz:us-east-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
-    -H "x-amz-content-sha256: $(sha256sum <"$1" | cut -d' ' -f1)" -T "$1" "$DUCKBACK_TEST_S3/copies/$2" ||
-    fail "cannot put $2"
-}
-get() { s3 GET "copies/$1" >got || fail "no $1"; }
-objects() { s3 GET "copies?prefix=$(echo "$1" | sed 's|/|%2F|g')" | grep -o '<Key>[^<]*' | cut -c6-; }
-# Nothing in folder $1 of the bucket but the names that follow.
-only_in_bucket() {
-  folder=$1; shift
-  objects "$folder/" | sed "s|^$folder/||" | sort >have; printf '%s\n' "$@" | sed '/^$/d' | sort >want
-  diff have want >difference || fail "in $folder: $(cat difference)"
-}
-uploads() { s3 GET "copies?uploads=" | grep -o '<UploadId>' | wc -l; }
-faults() { curl -sf -o /dev/null -X PUT "$DUCKBACK_TEST_S3_CONTROL" -d "$1" || fail "the proxy does not know $1"; }
-s3 PUT copies || fail "no bucket"
-AWS_ENDPOINT_URL_S3=$DUCKBACK_TEST_S3; export AWS_ENDPOINT_URL_S3
+. "$(dirname "$0")/s3.inc"
+TMPDIR=/var/tmp; export TMPDIR
 sql app.duckdb "CREATE TABLE t AS SELECT i, 'text ' || hash(i) AS s FROM range(4000000) r(i); CHECKPOINT"
 make_database_with_wal wal.duckdb
 
@@ -118,21 +92,21 @@ expect 2 "$duckback" copy "$copy" other.duckdb --method attach
 
 # forget.
 for i in 1 2 3; do expect 0 "$duckback" copy wal.duckdb s3://copies/rules/ --keep-wal; done
-[ "$(objects rules/ | wc -l)" = 9 ] || fail "not three copies of three objects"
+[ "$(count rules/)" = 9 ] || fail "not three copies of three objects"
 expect 0 "$duckback" forget s3://copies/rules/ --keep-last 1 --dry-run
-[ "$(objects rules/ | wc -l)" = 9 ] || fail "a dry run removed something"
+[ "$(count rules/)" = 9 ] || fail "a dry run removed something"
 expect 0 "$duckback" forget s3://copies/rules/ --keep-last 1
-[ "$(objects rules/ | wc -l)" = 3 ] || fail "not one copy is left"
+[ "$(count rules/)" = 3 ] || fail "not one copy is left"
 
 # A server that fails on every way there is.
 faults '{"every": 5, "faults": ["error_500", "reset_mid_request", "lost_answer", "slow_down", "error_503"]}'
-expect 0 env AWS_ENDPOINT_URL_S3="$DUCKBACK_TEST_S3_FAULTS" "$duckback" copy app.duckdb s3://copies/faults/app.duckdb
-expect 0 env AWS_ENDPOINT_URL_S3="$DUCKBACK_TEST_S3_FAULTS" "$duckback" copy s3://copies/faults/app.duckdb faults.duckdb
+expect 0 $faulty "$duckback" copy app.duckdb s3://copies/faults/app.duckdb
+expect 0 $faulty "$duckback" copy s3://copies/faults/app.duckdb faults.duckdb
 faults '{}'
 cmp faults.duckdb local.duckdb || fail "not what was uploaded"
 # One that does not take a part: the old copy stays, and nothing else.
 faults '{"match": "partNumber=2", "faults": ["not_implemented"]}'
-expect 20 env AWS_ENDPOINT_URL_S3="$DUCKBACK_TEST_S3_FAULTS" "$duckback" copy app.duckdb s3://copies/faults/app.duckdb
+expect 20 $faulty "$duckback" copy app.duckdb s3://copies/faults/app.duckdb
 faults '{}'
 get faults/app.duckdb
 cmp got local.duckdb || fail "the old copy did not stay"
@@ -161,7 +135,7 @@ kill -TERM $victim; wait $victim; [ $? = 143 ] || fail "not stopped by the signa
 only_in_bucket killed other.duckdb other.duckdb.duckback.json
 # Also while the server is about to say that the upload has begun.
 faults '{"match": "uploads", "faults": ["late"]}'
-AWS_ENDPOINT_URL_S3="$DUCKBACK_TEST_S3_FAULTS" "$duckback" copy app.duckdb s3://copies/killed/ >out 2>err & victim=$!
+$faulty "$duckback" copy app.duckdb s3://copies/killed/ >out 2>err & victim=$!
 for i in $(seq 100); do [ "$(uploads)" = 0 ] || break; sleep 0.1; done
 kill -TERM $victim; wait $victim; [ $? = 143 ] || fail "not stopped by the signal"
 faults '{}'
@@ -172,7 +146,7 @@ ls -A /var/tmp | grep -q '^\.copy\.duckback' && fail "scratch files were left"
 # At once, to one folder and in one second: each gets a name of its own.
 for i in 1 2 3; do "$duckback" copy wal.duckdb s3://copies/race/ -q >out.$i 2>err.$i & done; wait
 [ "$(cat out.1 out.2 out.3 | sort -u | wc -l)" = 3 ] || fail "copies took each other's name"
-[ "$(objects race/ | wc -l)" = 6 ] || fail "not three copies"
+[ "$(count race/)" = 6 ] || fail "not three copies"
 
 # DuckDB itself reads it there, where its extension is at hand.
 if "$DUCKDB_RUN" "$lib" :memory: "LOAD httpfs" >/dev/null 2>&1; then

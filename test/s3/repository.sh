@@ -1,23 +1,18 @@
 # A repository in a bucket does what one in a folder does.
-. "$(dirname "$0")/../cli/common.inc"
-needs_library
-HOME=$tmp; export HOME
-value() { sql :memory: "SELECT $1 FROM read_json('out')"; }
-# The server's own protocol for a bucket; curl signs what has neither query nor body well enough.
-empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
-curl -sf --aws-sigv4 aws:amz:us-east-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
-  -H "x-amz-content-sha256: $empty" -X PUT "$DUCKBACK_TEST_S3/repositories" || fail "no bucket"
-AWS_ENDPOINT_URL_S3=$DUCKBACK_TEST_S3; export AWS_ENDPOINT_URL_S3
+. "$(dirname "$0")/s3.inc"
 echo secret >password
 make_database app.duckdb
 make_database_with_wal wal.duckdb
 
 expect 10 "$duckback" snapshots --repo s3://no-such-bucket/app
 says "no-such-bucket"
-expect 0 "$duckback" init s3://repositories/app --encrypt --password-file password
-DUCKBACK_REPO=s3://repositories/app DUCKBACK_PASSWORD_FILE=$tmp/password
+expect 0 "$duckback" init s3://repository/app --encrypt --password-file password
+DUCKBACK_REPO=s3://repository/app DUCKBACK_PASSWORD_FILE=$tmp/password
 export DUCKBACK_REPO DUCKBACK_PASSWORD_FILE
-expect 1 "$duckback" init s3://repositories/app --encrypt --password-file password
+expect 1 "$duckback" init s3://repository/app --encrypt --password-file password
+# Nor among other things, as those of a repository.
+expect 1 "$duckback" init s3://repository/ --encrypt
+says "holds other things (app)"
 expect 0 "$duckback" backup app.duckdb wal.duckdb
 sql app.duckdb "INSERT INTO t SELECT i, 'more ' || i FROM range(200000) r(i); CHECKPOINT"
 expect 0 "$duckback" backup app.duckdb
