@@ -35,6 +35,9 @@ class CachedStore : public Store {
     return store_->begin_upload(key);
   }
   void drop_uploads(std::string_view key) override { store_->drop_uploads(key); }
+  std::size_t remove_leftovers(SystemTime before) override {
+    return store_->remove_leftovers(before);
+  }
   bool creates_atomically() override { return store_->creates_atomically(); }
   bool lists_cheaply() const override { return store_->lists_cheaply(); }
   Traffic traffic() const override { return store_->traffic(); }
