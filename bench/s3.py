@@ -51,10 +51,11 @@ class Bucket:
 
 
 class InBucket:
-    """Of a Tool, the repository in a bucket in place of a folder."""
+    """Of a Tool, the repository in a bucket in place of a folder, and `cache`, what it keeps of it on this machine."""
 
     def init(self):
         self.bucket.clear()
+        shutil.rmtree(self.cache, ignore_errors=True)
         run(self.init_argv(), self.environment)
 
     def size(self):
@@ -62,10 +63,11 @@ class InBucket:
 
 
 class DuckbackInBucket(InBucket, Duckback):
-    def __init__(self, name, encrypted):
+    def __init__(self, name, cache, encrypted):
         super().__init__(f"s3://{name}/repository", encrypted)
-        self.bucket = Bucket(name)
-        self.environment = {**self.environment, "AWS_ENDPOINT_URL_S3": os.environ["DUCKBACK_TEST_S3"]}
+        self.bucket, self.cache = Bucket(name), cache
+        self.environment = {**self.environment, "XDG_CACHE_HOME": str(cache),
+                            "AWS_ENDPOINT_URL_S3": os.environ["DUCKBACK_TEST_S3"]}
 
     def command(self, name, argv, prepare=None, target=None):
         return super().command(name, [*argv, "--stats", "--json"], prepare, target)
@@ -75,10 +77,6 @@ class ResticInBucket(InBucket, Restic):
     def __init__(self, name, cache):
         super().__init__(f"s3:{os.environ['DUCKBACK_TEST_S3']}/{name}/repository", cache)
         self.bucket, self.cache = Bucket(name), cache
-
-    def init(self):
-        shutil.rmtree(self.cache, ignore_errors=True)
-        super().init()
 
 
 def print_traffic(*commands):
@@ -94,7 +92,7 @@ def print_traffic(*commands):
 
 
 def measure(folder, source, pairs):
-    ours, sealed = DuckbackInBucket("ours", False), DuckbackInBucket("sealed", True)
+    ours, sealed = (DuckbackInBucket(name, folder / f"cache-{name}", name == "sealed") for name in ("ours", "sealed"))
     restic, database = ResticInBucket("restic", folder / "cache"), source.path
 
     for tool in (ours, sealed):
