@@ -209,8 +209,7 @@ Repository RepoOption::open(std::shared_ptr<Store> store) const {
 Repository RepoOption::open_or_make(const Invocation& invocation) const {
   bool is_named = !repo.empty() || !environment("DUCKBACK_REPO").empty();
   fs::path usual = is_named ? fs::path() : home() / kUsualPlace;
-  if (is_named || stat_path(usual) || ::isatty(STDERR_FILENO) == 0)
-    return open(invocation);
+  if (is_named || stat_path(usual) || ::isatty(STDERR_FILENO) == 0) return open(invocation);
   print_note(fmt::format("No repository is named: making one in {}", usual.string()));
   return Repository::create(make_store(usual.string(), invocation.stop), password());
 }

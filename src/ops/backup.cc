@@ -94,7 +94,7 @@ class Backup {
     ChunkReader reader(repository_.store(), repository_.sealer(), repository_.namer(), index);
     // In a bucket this would cost more than all the rest; there the notes have to do.
     PackListing packs;
-    if (repository_.store().lists_cheaply()) packs = list_packs(repository_.store(), index);
+    if (!repository_.store().is_remote()) packs = list_packs(repository_.store(), index);
     // Known now, they count as absent from the next try on.
     if (note_missing_packs(repository_, index, packs.missing)) return false;
     bool whole = parent_ && parent_is_whole(index, reader, std::move(packs));

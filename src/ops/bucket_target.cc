@@ -108,9 +108,8 @@ void BucketTarget::check_replaceable() const {
 }
 
 std::unique_ptr<UploadSink> BucketTarget::make_sink() {
-  return std::make_unique<UploadSink>(*store_, address_.name,
-                                      UploadSink::Options{.scratch = scratch_.path(),
-                                                          .sending = sending_});
+  return std::make_unique<UploadSink>(
+      *store_, address_.name, UploadSink::Options{.scratch = scratch_.path(), .sending = sending_});
 }
 
 void BucketTarget::publish(FileSink::Staged& copy, Sidecar& sidecar) {

@@ -105,6 +105,8 @@ class Simulation {
     std::unique_ptr<Actor> actor;
     // Of a backup: made, and known to be whole or to be taken back.
     std::string created;
+    // Something was taken back while it ran, which it may have listed before.
+    bool saw_taken_back = false;
 
     std::string name() const { return fmt::format("{} {}", what, number); }
   };
@@ -267,6 +269,7 @@ class Simulation {
       pending_.insert(call->key);
     } else if (call->verb == "remove" && call->key == worker.created) {
       worker.created.clear();
+      for (Worker& each : workers_) each.saw_taken_back = true;
       ++counts_["taken back"];
     }
     if (call->verb != "list") expect_whole();
@@ -303,7 +306,7 @@ class Simulation {
                   std::string(error.what()).find("was put and is not listed") != std::string::npos;
       // Or reads what was made of what is gone, before its maker takes it back.
       bool read_broken = error.code() == Errc::damaged &&
-                         (worker.what == "undelete" ||
+                         (worker.what == "undelete" || worker.saw_taken_back ||
                           !std::all_of(pending_.begin(), pending_.end(),
                                        [&](const std::string& key) { return is_whole(key); }));
       if (!others && !late && !dead && !read_broken)

@@ -342,10 +342,11 @@ class Restore {
         snapshot_.id.substr(0, 8));
   }
 
-  // More than cores: they wait for the disk.
+  // More than cores: they wait for the disk, or for a server.
   std::size_t threads() const {
-    return options_.threads > 0 ? options_.threads
-                                : std::max(1u, 2 * std::thread::hardware_concurrency());
+    if (options_.threads > 0) return options_.threads;
+    unsigned least = repository_.store().is_remote() ? 8 : 1;
+    return std::max(least, 2 * std::thread::hardware_concurrency());
   }
 
   void step(const std::string& what) const {

@@ -22,7 +22,8 @@ struct ChunkStats {
 
 // Stores chunks that the repository does not have, in packs of about kPackBytes; nothing counts
 // before flush(). Safe to use from many threads, which compress side by side while one of its own
-// puts packs; memory: a pack that is put, and one a kind that is filled.
+// puts packs, two where the store is remote; memory: a pack that is put (three, where it is
+// remote), and one a kind that is filled.
 class ChunkWriter {
  public:
   ChunkWriter(Store& store, const Sealer& sealer, const Namer& namer, const Index& index,
@@ -73,7 +74,7 @@ class ChunkWriter {
   std::optional<PackBuilder> data_;
   std::optional<PackBuilder> maps_;
 
-  TaskGroup putting_;  // one pack at a time; the last member: its tasks use the others
+  TaskGroup putting_;  // the last member: its tasks use the others
 };
 
 }  // namespace duckback

@@ -4,7 +4,6 @@
 #include <map>
 
 #include "base/error.h"
-#include "base/task_group.h"
 #include "repo/chunk_writer.h"
 #include "repo/damage.h"
 #include "repo/index_upkeep.h"
@@ -17,16 +16,6 @@ namespace {
 constexpr std::uint64_t kSmallPackBytes = kPackBytes / 8;
 constexpr std::size_t kSmallPacksMost = 32;
 constexpr std::size_t kIndexFilesMost = 16;
-constexpr std::size_t kAtOnce = 8;  // Where the store is a server, each takes a round trip.
-
-void at_once(const std::vector<std::string>& ids,
-             const std::function<void(const std::string&)>& body) {
-  TaskGroup group(kAtOnce, ids.size() + 1);
-  for (const std::string& id : ids) {
-    group.run([&body, &id] { body(id); });
-  }
-  group.wait();
-}
 
 bool is_small(const IndexFile& file) { return file.entries() < kIndexEntriesMost / 2; }
 
@@ -406,7 +395,7 @@ class Collector {
 
   void remove_packs(const std::vector<std::string>& due) {
     std::set<std::string> gone(due.begin(), due.end());
-    at_once(due, [&](const std::string& id) { put_tombstone(repository_, id); });
+    for_each_at_once(store_, due, [&](const std::string& id) { put_tombstone(repository_, id); });
     // Another prune may have chosen otherwise among packs with the same chunks. Both look only when
     // their own tombstones are there: so one of two sees those of the other.
     if (chose_otherwise()) {
@@ -421,7 +410,7 @@ class Collector {
     }
     // Opened anew: repacking put files since.
     unlist(Index(store_, repository_.sealer()), gone);
-    at_once(due, [&](const std::string& id) {
+    for_each_at_once(store_, due, [&](const std::string& id) {
       store_.remove(pack_key(id));
       remove_mark(store_, id);
     });

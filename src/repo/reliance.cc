@@ -1,6 +1,7 @@
 #include "repo/reliance.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "repo/damage.h"
 #include "repo/mark.h"
@@ -38,13 +39,16 @@ bool Reliance::holds() {
 
 bool Reliance::finds_packs() {
   std::set<std::string> missing = packs_;
+  std::mutex mutex;
   auto found = [&](const ObjectInfo& object) {
+    std::lock_guard lock(mutex);
     if (std::optional<std::string> id = pack_id_of(object.key)) missing.erase(*id);
   };
   if (packs_.size() > kAskedMost) {
     store_.list("packs/", found);
   } else {
-    for (const std::string& id : packs_) store_.list(pack_key(id), found);
+    for_each_at_once(store_, {packs_.begin(), packs_.end()},
+                     [&](const std::string& id) { store_.list(pack_key(id), found); });
   }
   lost_.insert(missing.begin(), missing.end());
   return missing.empty();

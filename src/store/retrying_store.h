@@ -34,7 +34,7 @@ class RetryingStore : public Store {
   void drop_uploads(std::string_view key) override;
   std::size_t remove_leftovers(SystemTime before) override;
   bool creates_atomically() override;
-  bool lists_cheaply() const override { return store_->lists_cheaply(); }
+  bool is_remote() const override { return store_->is_remote(); }
   Traffic traffic() const override { return store_->traffic(); }
 
  private:

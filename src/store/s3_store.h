@@ -40,7 +40,7 @@ class S3Store : public Store {
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   void drop_uploads(std::string_view key) override;
   bool creates_atomically() override;
-  bool lists_cheaply() const override { return false; }  // A thousand objects a request.
+  bool is_remote() const override { return true; }
   Traffic traffic() const override { return client_.traffic(); }
 
   // Claims, and what the server was asked with. Not uploads: whose they are only drop_uploads() is

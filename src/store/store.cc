@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "base/task_group.h"
 
 namespace duckback {
 namespace {
@@ -74,6 +75,20 @@ void check_prefix(std::string_view prefix) {
   if (!is_key(std::string(prefix) + "x")) {
     throw Error(Errc::invalid, "no name of an object begins with '{}'", prefix);
   }
+}
+
+void for_each_at_once(const Store& store, const std::vector<std::string>& keys,
+                      const std::function<void(const std::string&)>& body) {
+  constexpr std::size_t kAtOnce = 8;
+  if (!store.is_remote()) {
+    for (const std::string& key : keys) body(key);
+    return;
+  }
+  TaskGroup group(kAtOnce, keys.size() + 1);
+  for (const std::string& key : keys) {
+    group.run([&body, &key] { body(key); });
+  }
+  group.wait();
 }
 
 void remove_if_allowed(Store& store, std::string_view key) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/text.h"
@@ -90,8 +91,8 @@ class Store {
   // relies on all creators following it. A store that cannot know tries it out with an object of
   // its own: so it also says, to who is about to use it, that it can be written.
   virtual bool creates_atomically() { return true; }
-  // Whether list() of everything costs about what one request does.
-  virtual bool lists_cheaply() const { return true; }
+  // Whether each request takes a round trip, and a listing one for each thousand objects.
+  virtual bool is_remote() const { return false; }
   // Nothing where there is no server.
   virtual Traffic traffic() const { return {}; }
 };
@@ -102,6 +103,9 @@ bool is_key(std::string_view key);
 // becomes a path.
 void check_key(std::string_view key);
 void check_prefix(std::string_view prefix);
+// Calls `body`, which asks `store`, for each of `keys`: of a remote one eight at a time.
+void for_each_at_once(const Store& store, const std::vector<std::string>& keys,
+                      const std::function<void(const std::string& key)>& body);
 // Of credentials that may add objects but remove none: who may prune removes what they leave.
 void remove_if_allowed(Store& store, std::string_view key);
 // Whether there is an object of that key.

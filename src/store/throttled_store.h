@@ -36,7 +36,7 @@ class ThrottledStore : public Store {
     return store_->remove_leftovers(before);
   }
   bool creates_atomically() override { return store_->creates_atomically(); }
-  bool lists_cheaply() const override { return store_->lists_cheaply(); }
+  bool is_remote() const override { return store_->is_remote(); }
   Traffic traffic() const override { return store_->traffic(); }
 
  private:
