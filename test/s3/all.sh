@@ -18,7 +18,7 @@ try() {
 }
 
 # There is one proxy: who tells it how to fail runs alone.
-with_faults=copies
+with_faults="copies faults"
 (
   try contract "$contract_tests" --gtest_brief=1 --gtest_filter='*S3*'
   for name in $with_faults; do try $name sh $name.sh; done
