@@ -18,7 +18,7 @@ try() {
 }
 
 # There is one proxy: who tells it how to fail runs alone.
-with_faults="copies cache traffic"
+with_faults="copies cache traffic faults killed"
 (
   try contract "$contract_tests" --gtest_brief=1 --gtest_filter='*S3*'
   for name in $with_faults; do try $name sh $name.sh; done
@@ -29,7 +29,7 @@ for script in *.sh; do
   case " all $with_faults " in *" $name "*) ;; *) try "$name" sh "$script" ;; esac
 done
 # The commands of repositories once more, in a bucket. Not those that are about folders and terminals (places, prompt),
-# the system calls of a kill (resumes, restore_killed), or what a database and a restored file
+# the system calls of a kill (resumes, restore_killed; killed.sh is for buckets), or what a database and a restored file
 # go through (damaged_structure, failures).
 for name in check cost forget json key sync tag verify; do
   try "repo_$name" env DUCKBACK_TEST_BUCKET=commands sh "../cli/repo_$name.sh"

@@ -8,7 +8,7 @@ PUT http://127.0.0.1:CONTROL_PORT/ with a JSON object says what happens from the
   every   every n-th request that matches (default 1)
   match   a regular expression found in "METHOD /target" or a header line (default: any)
   times   how often at most (default: always)
-GET there answers with how often each fault happened since the last PUT.
+GET there answers with how often each fault happened since the last PUT; "fell_silent": and the server has done it.
 """
 
 import email.utils
@@ -53,6 +53,10 @@ class Rules:
             self.done += 1
             self.counts[fault] = self.counts.get(fault, 0) + 1
             return fault
+
+    def count(self, what):
+        with self.lock:
+            self.counts[what] = self.counts.get(what, 0) + 1
 
 
 class Request:
@@ -196,6 +200,7 @@ class Handler(socketserver.StreamRequestHandler):
 
     def silent(self, request):
         self.forward(request)
+        self.rules.count("fell_silent")
         self.rfile.read(1)  # until the client gives up
         raise Closed
 
