@@ -47,10 +47,23 @@ Opened open_encrypted(const Arguments& arguments, const Invocation& invocation) 
   return opened;
 }
 
-OpenedKey open_with_password(const Arguments& arguments, const Opened& opened) {
+std::string old_password(const Arguments& arguments, const Opened& opened) {
   std::optional<std::string> given = arguments.repo.password();
-  if (!given) given = ask_password(fmt::format("Password of {}", opened.store->name()));
-  return open_key(*opened.store, opened.config.id, *given);
+  return given ? *given : ask_password(fmt::format("Password of {}", opened.store->name()));
+}
+
+OpenedKey open_with_password(const Arguments& arguments, const Opened& opened) {
+  return open_key(*opened.store, opened.config.id, old_password(arguments, opened));
+}
+
+// Empty if the password opens none.
+std::optional<OpenedKey> find_key(const Opened& opened, const std::string& password) {
+  try {
+    return open_key(*opened.store, opened.config.id, password);
+  } catch (const Error& error) {
+    if (error.code() != Errc::wrong_password) throw;
+    return std::nullopt;
+  }
 }
 
 std::string new_password(const Arguments& arguments) {
@@ -109,10 +122,17 @@ int add(const Arguments& arguments, const Opened& opened, const Invocation& invo
 
 int change_password(const Arguments& arguments, const Opened& opened,
                     const Invocation& invocation) {
-  OpenedKey key = open_with_password(arguments, opened);
-  std::string added = add_key(*opened.store, opened.config.id, key.master, new_password(arguments));
+  std::string old = old_password(arguments, opened);
+  OpenedKey key = open_key(*opened.store, opened.config.id, old);
+  std::string fresh = new_password(arguments);
+  if (fresh == old) throw Error(Errc::invalid, "the new password is the old one");
+  std::string added = add_key(*opened.store, opened.config.id, key.master, fresh);
   // Only when the new one is there; killed in between, both passwords open it.
   remove_key(*opened.store, opened.config.id, key.key_id);
+  // Of a run that was killed, or of `key add`, another key may have the same password.
+  while (std::optional<OpenedKey> another = find_key(opened, old)) {
+    remove_key(*opened.store, opened.config.id, another->key_id);
+  }
   print_change(invocation, added, key.key_id);
   return 0;
 }

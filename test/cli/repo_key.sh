@@ -30,6 +30,9 @@ says "shut them out"
 expect 12 with two snapshots
 expect 2 with one key remove
 
+expect 2 with one key passwd --new-password-file one
+# As a change that was killed and made again leaves it: two keys of one password.
+expect 0 with one key add --new-password-file one
 expect 0 with one key passwd --new-password-file three --json
 [ "$(value 'added <> removed')" = true ] || fail "the JSON does not say what changed"
 expect 12 with one snapshots

@@ -1,6 +1,8 @@
 # A process that is killed, whatever the server has just done for it: what was there stays, the next run succeeds, and
 # what was left is gone then.
 . "$(dirname "$0")/s3.inc"
+# Without a cache every command asks the server for all that it needs.
+touch no-cache; XDG_CACHE_HOME=$tmp/no-cache; export XDG_CACHE_HOME
 repo=s3://killed/repo
 export DUCKBACK_REPO=$repo
 # ended_at SIGNAL REQUEST ARGUMENT…: the server does the first request that matches, and falls silent; then duckback gets
