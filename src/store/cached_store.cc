@@ -2,6 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "base/error.h"
 #include "base/hash.h"
 #include "io/temp_file.h"
@@ -16,14 +19,34 @@ bool is_named_by(std::string_view key, ByteView object) {
   return key.substr(key.rfind('/') + 1) == to_hex(hash.digest());
 }
 
-void remove_unused(const fs::path& folder, fs::file_time_type before) {
+// Removes what was last used before `before`, and then what was not used for longest, until no more
+// than `bytes_most` are left. Returns how many are.
+std::uint64_t trim(const fs::path& folder, fs::file_time_type before, std::uint64_t bytes_most) {
+  struct Kept {
+    fs::file_time_type used;
+    std::uint64_t bytes;
+    fs::path path;
+  };
+  std::vector<Kept> all;
+  std::uint64_t total = 0;
   std::error_code failed;
   for (fs::recursive_directory_iterator at(folder, failed), end; !failed && at != end;
        at.increment(failed)) {
     std::error_code gone;  // Another process does the same.
-    fs::file_time_type used = at->last_write_time(gone);
-    if (!gone && at->is_regular_file(gone) && used < before) fs::remove(at->path(), gone);
+    if (!at->is_regular_file(gone)) continue;
+    Kept kept{at->last_write_time(gone), at->file_size(gone), at->path()};
+    if (gone) continue;
+    total += kept.bytes;
+    all.push_back(std::move(kept));
   }
+  std::ranges::sort(all, {}, &Kept::used);
+  for (const Kept& each : all) {
+    if (each.used >= before && total <= bytes_most) break;
+    std::error_code gone;
+    fs::remove(each.path, gone);
+    total -= each.bytes;
+  }
+  return total;
 }
 
 Bytes part_of(std::string_view key, const Bytes& object, Range range) {
@@ -34,9 +57,9 @@ Bytes part_of(std::string_view key, const Bytes& object, Range range) {
 
 }  // namespace
 
-CachedStore::CachedStore(std::shared_ptr<Store> store, fs::path folder)
-    : store_(std::move(store)), folder_(std::move(folder)) {
-  remove_unused(folder_, fs::file_time_type::clock::now() - kKept);
+CachedStore::CachedStore(std::shared_ptr<Store> store, fs::path folder, std::uint64_t bytes_most)
+    : store_(std::move(store)), folder_(std::move(folder)), bytes_most_(bytes_most) {
+  bytes_ = trim(folder_, fs::file_time_type::clock::now() - kKept, bytes_most_);
 }
 
 Bytes CachedStore::get(std::string_view key, Range range) {
@@ -47,7 +70,7 @@ Bytes CachedStore::get(std::string_view key, Range range) {
   if (std::optional<Bytes> bytes = kept(key, range)) return std::move(*bytes);
   {
     std::lock_guard guard(mutex_);
-    if (!writable_) return store_->get(key, range);
+    if (!writable_ || not_kept_.contains(std::string(key))) return store_->get(key, range);
   }
   Bytes object = store_->get(key);
   keep(key, object);
@@ -80,20 +103,31 @@ bool CachedStore::is_proven(const std::string& key, const File& file) {
 }
 
 void CachedStore::keep(std::string_view key, const Bytes& object) {
-  if (!is_named_by(key, object)) return;
-  fs::path path = folder_ / key;
+  if (object.size() > bytes_most_ || !is_named_by(key, object)) {
+    std::lock_guard lock(mutex_);
+    not_kept_.insert(std::string(key));
+    return;
+  }
   try {
-    MadeFolders folders;
-    folders.make(path.parent_path());
-    TempFile file = TempFile::beside(path);
-    file.file().write_at(0, object);
-    file.rename_to(path);
+    write(key, object);
     std::lock_guard lock(mutex_);
     proven_.insert(std::string(key));
+    bytes_ += object.size();
+    // To the half of it, so that not every one that follows looks through the folder.
+    if (bytes_ > bytes_most_) bytes_ = trim(folder_, fs::file_time_type::min(), bytes_most_ / 2);
   } catch (const Error&) {
     std::lock_guard lock(mutex_);
     writable_ = false;
   }
+}
+
+void CachedStore::write(std::string_view key, const Bytes& object) {
+  fs::path path = folder_ / key;
+  MadeFolders folders;
+  folders.make(path.parent_path());
+  TempFile file = TempFile::beside(path);
+  file.file().write_at(0, object);
+  file.rename_to(path);
 }
 
 }  // namespace duckback

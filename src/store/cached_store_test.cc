@@ -119,5 +119,24 @@ TEST_F(CachedStores, RemoveWhatWasNotUsedForLong) {
   EXPECT_FALSE(fs::exists(kept(key_of(other))));
 }
 
+TEST_F(CachedStores, KeepNoMoreThanTheyMay) {
+  CachedStore store(behind_, folder_.path() / "cache", 100);
+  for (char letter : {'a', 'b', 'c', 'd', 'e', 'f'}) {
+    std::string text(30, letter);
+    behind_->put(key_of(text), as_bytes(text));
+    EXPECT_EQ(get(store, key_of(text)), text);
+    std::uint64_t bytes = 0;
+    for (const auto& each : fs::recursive_directory_iterator(folder_.path() / "cache")) {
+      if (each.is_regular_file()) bytes += each.file_size();
+    }
+    EXPECT_LE(bytes, 100u);
+    EXPECT_GE(bytes, 30u);
+  }
+  std::string large(101, 'x');
+  behind_->put(key_of(large), as_bytes(large));
+  EXPECT_EQ(get(store, key_of(large)), large);
+  EXPECT_FALSE(fs::exists(kept(key_of(large))));
+}
+
 }  // namespace
 }  // namespace duckback
