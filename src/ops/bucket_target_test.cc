@@ -57,7 +57,7 @@ class BucketTargets : public testing::Test {
     return found;
   }
   static std::string get(Store& store, const std::string& key) {
-    if (!exists(store, key)) return "";
+    if (!store.exists(key)) return "";
     Bytes bytes = store.get(key);
     return {bytes.begin(), bytes.end()};
   }

@@ -30,7 +30,7 @@ bool is_half_of_a_pair(const Repository& repository, const CheckFinding& finding
                       : key.starts_with("keys-copy/") ? "keys/" + key.substr(10)
                       : key.starts_with("keys/")      ? "keys-copy/" + key.substr(5)
                                                       : "";
-  return finding.text.starts_with("is missing; ") && exists(repository.store(), other);
+  return finding.text.starts_with("is missing; ") && repository.store().exists(other);
 }
 
 void expect_good(const Repository& repository, const std::string& when) {
@@ -183,7 +183,7 @@ TEST(CrashSweep, AnInit) {
         auto dying = std::make_shared<DyingStore>(*memory, step, unacknowledged);
         bool finished = runs_to_end([&] { Repository::create(dying, password); });
         std::string when = fmt::format("killed at mutation {}", step);
-        if (!exists(*memory, "config")) Repository::create(memory, password);
+        if (!memory->exists("config")) Repository::create(memory, password);
         Repository repository = Repository::open(memory, password);
         // Nor is the key of a repository that never was one of this; its own was put before config.
         for (const CheckFinding& finding : check(repository, {}).findings) {

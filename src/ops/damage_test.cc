@@ -152,7 +152,7 @@ TEST_F(Damage, OfAMissingPackIsNotedToo) {
   EXPECT_EQ(list_damage_notes(*scene.memory).size(), 1u);
   scene.back_up(database);
   scene.expect_whole("stored anew");
-  EXPECT_TRUE(exists(*scene.memory, whole.key));
+  EXPECT_TRUE(scene.memory->exists(whole.key));
 }
 
 // Which of two packs counts depends on names that are random: tried until both cases came.
@@ -172,7 +172,7 @@ TEST_F(Damage, OfOneOfTwoPacksWithTheSameChunksLeavesTheOther) {
     check(two.repository(), options);
     two.prune_for_days(5);
     two.expect_whole("pruned");
-    EXPECT_FALSE(exists(*two.memory, pack_key(first)));
+    EXPECT_FALSE(two.memory->exists(pack_key(first)));
     EXPECT_TRUE(check(two.repository(), options).findings.empty());
   }
 }
@@ -213,11 +213,11 @@ TEST_F(Damage, IsNoReasonForAPruneToFail) {
   flip(scene, bad);
   look(true);
   scene.prune_for_days(3);
-  EXPECT_TRUE(exists(*scene.memory, pack_key(bad))) << "block 7 is nowhere else";
+  EXPECT_TRUE(scene.memory->exists(pack_key(bad))) << "block 7 is nowhere else";
   scene.back_up(database);
   scene.prune_for_days(3);
   scene.expect_whole("healed");
-  EXPECT_FALSE(exists(*scene.memory, pack_key(bad)));
+  EXPECT_FALSE(scene.memory->exists(pack_key(bad)));
 }
 
 TEST_F(Damage, IsHealedBySyncFromARepositoryThatIsWhole) {

@@ -58,11 +58,11 @@ void step(Actor& actor, int steps) {
 }
 
 bool is_live(const Scene& scene, const SnapshotName& name) {
-  return exists(*scene.memory, name.key);
+  return scene.memory->exists(name.key);
 }
 
 bool is_trashed(const Scene& scene, const SnapshotName& name) {
-  return exists(*scene.memory, "trash/" + name.key);
+  return scene.memory->exists("trash/" + name.key);
 }
 
 // A snapshot of generation 1, forgotten and its packs marked; one of generation 2; 25 hours later.
@@ -138,7 +138,7 @@ TEST(Race, TwoPrunesThatChooseDifferentlyAmongTwoCopiesLeaveOne) {
     // As one does that saw both copies, and no mark.
     for (const std::string& key : keys_of(*scene.memory, "packs/")) {
       std::string id = *pack_id_of(key);
-      if (!exists(*scene.memory, "trash/packs/" + id)) put_mark(scene.repository(), id);
+      if (!scene.memory->exists("trash/packs/" + id)) put_mark(scene.repository(), id);
     }
     scene.wait(kDayAndMore);
     Actor late = pruner(scene);
@@ -331,7 +331,7 @@ TEST(Race, ABackupWhoseIndexWentIntoAnotherFindsNoDamage) {
   std::string index = backup.next()->key;
   backup.step();
   scene.prune_for_days(3);
-  ASSERT_FALSE(exists(*scene.memory, index));
+  ASSERT_FALSE(scene.memory->exists(index));
   EXPECT_FALSE(succeeds(backup));
   EXPECT_EQ(scene.snapshots(), 1u);
 }

@@ -16,7 +16,7 @@ FoundSnapshot rewrite_snapshot(const Repository& repository, const FoundSnapshot
   Store& store = repository.store();
   Session session(repository, "tag");
   auto check_there = [&] {
-    if (exists(store, found.name.key)) return;
+    if (store.exists(found.name.key)) return;
     throw Error(Errc::conflict,
                 "snapshot {} was forgotten or changed by somebody else meanwhile, and stays as it "
                 "is; `duckback snapshots` shows what there is",

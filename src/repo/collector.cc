@@ -124,7 +124,7 @@ class Collector {
       return true;
     } catch (const Error& error) {
       if (error.code() != Errc::damaged) throw;
-      auto gone = [this](const auto& one) { return !exists(store_, one.first); };
+      auto gone = [this](const auto& one) { return !store_.exists(one.first); };
       if (std::erase_if(snapshots_, gone) == 0) throw;
       return false;
     }

@@ -135,7 +135,7 @@ bool is_of_one_key(const Error& error) {
 bool has_another(Store& store, std::string_view repository_id, const std::string& id) {
   std::vector<KeyInfo> keys = list_keys(store, repository_id);
   return std::ranges::any_of(
-      keys, [&](const KeyInfo& key) { return key.id != id && exists(store, kKeys + key.id); });
+      keys, [&](const KeyInfo& key) { return key.id != id && store.exists(kKeys + key.id); });
 }
 
 Error last_key(const Store& store) {
@@ -146,7 +146,7 @@ Error last_key(const Store& store) {
 }
 
 Bytes copy_of(Store& store, const std::string& id) {
-  return store.get(exists(store, kCopies + id) ? kCopies + id : kKeys + id);
+  return store.get(store.exists(kCopies + id) ? kCopies + id : kKeys + id);
 }
 
 }  // namespace

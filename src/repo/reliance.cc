@@ -29,7 +29,7 @@ void Reliance::rely_on(std::set<std::string> packs, std::string snapshot_key) {
 
 bool Reliance::holds() {
   // One that is in trash keeps its packs for as long as that lasts, which may be over.
-  if (!snapshot_key_.empty() && !exists(store_, snapshot_key_)) return false;
+  if (!snapshot_key_.empty() && !store_.exists(snapshot_key_)) return false;
   if (packs_.empty()) return true;
   std::set<std::string> marked = list_marks(store_).packs();
   bool marked_since = std::any_of(packs_.begin(), packs_.end(),
@@ -39,16 +39,17 @@ bool Reliance::holds() {
 
 bool Reliance::finds_packs() {
   std::set<std::string> missing = packs_;
-  std::mutex mutex;
-  auto found = [&](const ObjectInfo& object) {
-    std::lock_guard lock(mutex);
-    if (std::optional<std::string> id = pack_id_of(object.key)) missing.erase(*id);
-  };
   if (packs_.size() > kAskedMost) {
-    store_.list("packs/", found);
+    store_.list("packs/", [&](const ObjectInfo& object) {
+      if (std::optional<std::string> id = pack_id_of(object.key)) missing.erase(*id);
+    });
   } else {
-    for_each_at_once(store_, {packs_.begin(), packs_.end()},
-                     [&](const std::string& id) { store_.list(pack_key(id), found); });
+    std::mutex mutex;
+    for_each_at_once(store_, {packs_.begin(), packs_.end()}, [&](const std::string& id) {
+      if (!store_.exists(pack_key(id))) return;
+      std::lock_guard lock(mutex);
+      missing.erase(id);
+    });
   }
   lost_.insert(missing.begin(), missing.end());
   return missing.empty();

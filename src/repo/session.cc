@@ -53,7 +53,7 @@ Session::~Session() {
   }
 }
 
-bool Session::exists() const { return duckback::exists(repository_.store(), key_of(id_)); }
+bool Session::exists() const { return repository_.store().exists(key_of(id_)); }
 
 std::vector<SessionInfo> list_sessions(const Repository& repository) {
   std::vector<SessionInfo> sessions;

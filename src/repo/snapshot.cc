@@ -220,7 +220,7 @@ SnapshotName trash_snapshot(Store& store, const SnapshotName& name) {
   store.put(moved.key, bytes);
   store.remove(name.key);
   // An undelete at the same time may have taken it for what a killed one had left.
-  if (!exists(store, moved.key)) store.put(moved.key, bytes);
+  if (!store.exists(moved.key)) store.put(moved.key, bytes);
   return moved;
 }
 
@@ -231,7 +231,7 @@ SnapshotName restore_snapshot(const Session& session, const SnapshotName& name) 
   live.trashed = false;
   std::optional<Bytes> bytes = get_if_there(store, name.key);
   // One that is live was walked by every prune.
-  bool there = exists(store, live.key);
+  bool there = store.exists(live.key);
   if (bytes && !there) {
     store.put(live.key, *bytes);
     // A prune removes what is in trash, looks for sessions that bring something back, and only then
@@ -242,7 +242,7 @@ SnapshotName restore_snapshot(const Session& session, const SnapshotName& name) 
   if (there) {
     store.remove(name.key);
     // Forgotten again at the same time, it must not be gone on both sides.
-    if (bytes && !exists(store, live.key)) store.put(live.key, *bytes);
+    if (bytes && !store.exists(live.key)) store.put(live.key, *bytes);
     return live;
   }
   throw Error(Errc::no_snapshot, "snapshot {} was pruned meanwhile, for good", name.id);

@@ -31,6 +31,7 @@ class CachedStore : public Store {
                    const std::function<void(const ObjectInfo&)>& visit) override {
     store_->list_folder(prefix, visit);
   }
+  bool exists(std::string_view key) override { return store_->exists(key); }
   void remove(std::string_view key) override { store_->remove(key); }
   void remove_anyway(std::string_view key) override { store_->remove_anyway(key); }
   std::unique_ptr<Upload> begin_upload(std::string_view key) override {

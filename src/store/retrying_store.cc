@@ -109,6 +109,12 @@ void RetryingStore::list_again(const std::function<void(const Visit&)>& list, co
   if (failed_visit) std::rethrow_exception(failed_visit);
 }
 
+bool RetryingStore::exists(std::string_view key) {
+  bool found = false;
+  retry([&] { found = store_->exists(key); });
+  return found;
+}
+
 void RetryingStore::remove(std::string_view key) {
   retry([&] { store_->remove(key); });
 }

@@ -132,7 +132,7 @@ void S3Store::create_by_claim(const std::string& object, ByteView bytes) {
       fmt::format("{}claims/{}/", hidden_folder(), sha256_hex(as_bytes(object)).substr(0, 32));
   std::lock_guard lock(claiming_);
   with_claim(client_, folder, nonce_, stop_, [&] {
-    if (exists(object)) throw Error(Errc::conflict, "{} exists", client_.url_of(object));
+    if (is_there(object)) throw Error(Errc::conflict, "{} exists", client_.url_of(object));
     client_.send_ok(put_request(object, bytes));
   });
 }
@@ -185,7 +185,12 @@ std::uint64_t S3Store::size_of(const std::string& object) {
   return *answer.length;
 }
 
-bool S3Store::exists(const std::string& object) {
+bool S3Store::exists(std::string_view key) {
+  check_key(key);
+  return is_there(object_of(key));
+}
+
+bool S3Store::is_there(const std::string& object) {
   S3Request request{.method = "HEAD", .object = object, .permission = "s3:GetObject"};
   S3Answer answer = client_.send(request);
   if (!answer.ok() && answer.http.status != 404) client_.fail(request, answer);

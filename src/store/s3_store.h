@@ -39,6 +39,7 @@ class S3Store : public Store {
   void remove_anyway(std::string_view key) override { remove(key, true); }
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   void drop_uploads(std::string_view key) override;
+  bool exists(std::string_view key) override;
   bool creates_atomically() override;
   bool is_remote() const override { return true; }
   Traffic traffic() const override { return client_.traffic(); }
@@ -59,7 +60,7 @@ class S3Store : public Store {
   void create_by_claim(const std::string& object, ByteView bytes);
   bool probe();
   std::uint64_t size_of(const std::string& object);
-  bool exists(const std::string& object);
+  bool is_there(const std::string& object);
   Bytes part_of(const std::string& object, HttpAnswer answer, Range range);
 
   S3Client client_;

@@ -46,6 +46,13 @@ std::unique_ptr<Upload> Store::begin_upload(std::string_view key) {
   return std::make_unique<GatheredUpload>(*this, key);
 }
 
+bool Store::exists(std::string_view key) {
+  check_key(key);
+  bool found = false;
+  list(key, [&](const ObjectInfo& object) { found = found || object.key == key; });
+  return found;
+}
+
 void Store::drop_uploads(std::string_view key) { check_key(key); }
 
 std::size_t Store::remove_leftovers(SystemTime) { return 0; }
@@ -97,12 +104,6 @@ void remove_if_allowed(Store& store, std::string_view key) {
   } catch (const Error& error) {
     if (error.code() != Errc::refused) throw;
   }
-}
-
-bool exists(Store& store, const std::string& key) {
-  bool found = false;
-  store.list(key, [&](const ObjectInfo& object) { found = found || object.key == key; });
-  return found;
 }
 
 std::uint64_t bytes_in_range(std::string_view key, std::uint64_t object_bytes, Range range) {

@@ -72,6 +72,8 @@ class Store {
   // store; what it throws ends the listing and comes through.
   virtual void list(std::string_view prefix,
                     const std::function<void(const ObjectInfo&)>& visit) = 0;
+  // Whether there is an object of that key.
+  virtual bool exists(std::string_view key);
   // Removing what is not there is success. A crash of the machine soon after may undo it.
   virtual void remove(std::string_view key) = 0;
   // The same, but even a stop leaves it one try: to clean up.
@@ -108,8 +110,6 @@ void for_each_at_once(const Store& store, const std::vector<std::string>& keys,
                       const std::function<void(const std::string& key)>& body);
 // Of credentials that may add objects but remove none: who may prune removes what they leave.
 void remove_if_allowed(Store& store, std::string_view key);
-// Whether there is an object of that key.
-bool exists(Store& store, const std::string& key);
 // How many bytes `range` takes of an object of `object_bytes`. Throws Errc::damaged (see Range).
 std::uint64_t bytes_in_range(std::string_view key, std::uint64_t object_bytes, Range range);
 

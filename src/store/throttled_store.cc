@@ -72,6 +72,11 @@ void ThrottledStore::list(std::string_view prefix,
   store_->list(prefix, visit);
 }
 
+bool ThrottledStore::exists(std::string_view key) {
+  begin_request(0);
+  return store_->exists(key);
+}
+
 void ThrottledStore::remove(std::string_view key) {
   begin_request(0);
   store_->remove(key);

@@ -28,6 +28,7 @@ class ThrottledStore : public Store {
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void list_folder(std::string_view prefix,
                    const std::function<void(const ObjectInfo&)>& visit) override;
+  bool exists(std::string_view key) override;
   void remove(std::string_view key) override;
   void remove_anyway(std::string_view key) override { store_->remove_anyway(key); }
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;

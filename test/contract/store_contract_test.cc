@@ -209,6 +209,7 @@ TEST_P(StoreContract, WhatIsNotThereIsNotFoundByName) {
   put("packs/00/abc", "x");
   for (std::string key : {"packs/00/abd", "packs/01/abc", "none", "packs", "packs/00"}) {
     EXPECT_THAT(error_of(Errc::not_found, [&] { get(key); }), HasSubstr(key));
+    EXPECT_FALSE(store_->exists(key));
     error_of(Errc::not_found, [&] { get(key, {.offset = 5, .bytes = 1}); });
   }
 }
@@ -280,7 +281,9 @@ TEST_P(StoreContract, AnEmptyStoreListsNothing) { EXPECT_THAT(keys(), IsEmpty())
 TEST_P(StoreContract, WhatIsRemovedIsGone) {
   put("a/1", "x");
   put("a/2", "y");
+  EXPECT_TRUE(store_->exists("a/1"));
   store_->remove("a/1");
+  EXPECT_FALSE(store_->exists("a/1"));
   error_of(Errc::not_found, [&] { get("a/1"); });
   EXPECT_THAT(keys(), ElementsAre("a/2"));
 }
