@@ -26,6 +26,23 @@ std::size_t utf8_bytes(std::string_view text) {
   return bytes;
 }
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    std::size_t bytes = utf8_bytes(text);
+    if (bytes == 0) return false;
+    text.remove_prefix(bytes);
+  }
+  return true;
+}
+
+bool looks_like_address(std::string_view text) {
+  std::size_t colon = text.find(":/");
+  auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  return colon != text.npos && colon > 0 && is_letter(text[0]) &&
+         std::ranges::all_of(text.substr(0, colon),
+                             [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+}
+
 std::string printable(std::string_view text) {
   std::string result;
   while (!text.empty()) {

@@ -11,6 +11,9 @@ using SystemTime = std::chrono::system_clock::time_point;
 
 // The bytes of the UTF-8 character that `text` begins with; 0 if it begins with none.
 std::size_t utf8_bytes(std::string_view text);
+bool is_utf8(std::string_view text);
+// Whether it begins as "s3:/…", and so was hardly meant as a path.
+bool looks_like_address(std::string_view text);
 // For a terminal: control characters, and bytes that are no UTF-8, as "\n" and "\x1b". Names of
 // files and tables may hold anything, and a terminal would obey it.
 std::string printable(std::string_view text);

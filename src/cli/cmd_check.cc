@@ -128,7 +128,7 @@ std::string_view verdict(const CheckReport& report) {
   return costs ? "DAMAGED" : "damaged, but no snapshot lost anything";
 }
 
-void print(const CheckReport& report, bool quiet) {
+void print(const CheckReport& report, bool asked, bool quiet) {
   for (const CheckFinding& finding : report.findings) {
     print_result(fmt::format("{}: {}", finding.object, finding.text));
     for (const DamagedSnapshot& one : finding.needed_by) {
@@ -140,7 +140,7 @@ void print(const CheckReport& report, bool quiet) {
       }
     }
     if (finding.needed_by.empty() && finding.object.starts_with("packs/")) {
-      print_result("  no snapshot needs it");
+      print_result("  no snapshot needs it; `duckback prune` removes it in time");
     }
   }
   if (quiet) return;
@@ -155,7 +155,8 @@ void print(const CheckReport& report, bool quiet) {
                     count_of(report.orphans, "pack"), format_bytes(report.orphan_bytes)));
   }
   std::string read = report.packs_read == 0
-                         ? "their bytes were not read (--read-data does)"
+                         ? (asked ? "the bytes of none were due to be read"
+                                  : "their bytes were not read (--read-data does)")
                          : fmt::format("{} read ({})", count_of(report.packs_read, "pack"),
                                        format_bytes(report.bytes_read));
   print_note(fmt::format("{}: {}, {} ({}); {}", verdict(report),
@@ -178,7 +179,7 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   if (invocation.json) {
     print_json(to_json(report), invocation);
   } else {
-    print(report, invocation.quiet);
+    print(report, options.data != CheckOptions::Data::none, invocation.quiet);
   }
   if (report.findings.empty()) return 0;
   throw Error(Errc::damaged, "{}: {} damaged or missing; snapshots that are not named are whole",

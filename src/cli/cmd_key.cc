@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -68,6 +70,10 @@ std::optional<OpenedKey> find_key(const Opened& opened, const std::string& passw
 
 std::string new_password(const Arguments& arguments) {
   if (std::optional<std::string> given = arguments.fresh.read()) return *given;
+  if (::isatty(STDIN_FILENO) == 0) {
+    throw Error(Errc::invalid,
+                "a new password is needed: give --new-password-file or --new-password-command");
+  }
   return ask_new_password("New password");
 }
 
@@ -132,6 +138,8 @@ int change_password(const Arguments& arguments, const Opened& opened,
   // Of a run that was killed, or of `key add`, another key may have the same password.
   while (std::optional<OpenedKey> another = find_key(opened, old)) {
     remove_key(*opened.store, opened.config.id, another->key_id);
+    print_warning(fmt::format("key {} had the same password, and is removed too",
+                              another->key_id.substr(0, 8)));
   }
   print_change(invocation, added, key.key_id);
   return 0;

@@ -72,6 +72,7 @@ void print_json(const nlohmann::json& value, const Invocation& invocation) {
   }
   // Paths are bytes: what is no UTF-8 becomes a replacement character.
   print_exact(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  if (invocation.stats && !line.is_object()) print_traffic();
 }
 
 void print_traffic() {

@@ -111,17 +111,11 @@ std::string ask_new_password(const std::string& prompt) {
 }
 
 bool is_repository(const std::string& address, const std::stop_token& stop) {
-  constexpr std::string_view begins = "duckback config ";
   try {
-    Bytes config = open_store(address, stop)->get("config", {.bytes = begins.size()});
-    return std::ranges::equal(config, as_bytes(begins));
+    return is_repository(*open_store(address, stop));
   } catch (const Error& error) {
-    // No such folder, none of its objects, or one that is shorter.
-    if (error.code() != Errc::no_repository && error.code() != Errc::not_found &&
-        error.code() != Errc::damaged) {
-      throw;
-    }
-    return false;
+    if (error.code() != Errc::no_repository) throw;
+    return false;  // No such folder.
   }
 }
 

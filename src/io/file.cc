@@ -308,6 +308,12 @@ fs::path resolve_path(const fs::path& path) {
   return resolved;
 }
 
+fs::path temporary_folder() {
+  std::error_code none;
+  fs::path folder = fs::temp_directory_path(none);
+  return none ? fs::path("/tmp") : folder;
+}
+
 fs::path folder_of(const fs::path& path) {
   fs::path folder = path.parent_path();
   return folder.empty() ? fs::path(".") : folder;

@@ -116,6 +116,8 @@ bool is_network_filesystem(const fs::path& path);
 std::optional<fs::path> find_file_as_folder(const fs::path& path);
 // The absolute path with every link followed. Errc::not_found if there is nothing.
 fs::path resolve_path(const fs::path& path);
+// $TMPDIR if it is a folder, else /tmp.
+fs::path temporary_folder();
 // The folder a path is in: "." for a bare name.
 fs::path folder_of(const fs::path& path);
 // Whole small file; Errc::refused beyond `most` bytes.

@@ -58,6 +58,13 @@ class Backup {
     snapshot_.named = options.name.has_value();
     snapshot_.database = options.name ? *options.name : source_.string();
     snapshot_.tags = options.tags;
+    if (!is_utf8(snapshot_.database)) {
+      throw Error(
+          Errc::invalid,
+          "{}: its path is no UTF-8, so it could not be told from others; call it something "
+          "with --name",
+          printable(snapshot_.database));
+    }
     database_id_ = repository.namer().database_id(identity_of(snapshot_));
   }
 
@@ -225,6 +232,7 @@ class Backup {
   // damaged. What did not change is not stored again, so a snapshot that is compared to one that
   // lacks something lacks it too.
   bool parent_is_whole(const Index& index, const ChunkReader& reader, PackListing packs) const {
+    if (!index.find(parent_->snapshot.head)) return false;  // Its index is gone.
     std::set<std::string> damaged = list_damage_notes(repository_.store());
     std::set<std::string> bad = damaged;
     bad.insert(packs.missing.begin(), packs.missing.end());

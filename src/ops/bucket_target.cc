@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "ops/scratch_database.h"
+#include "repo/config.h"
 #include "store/open_store.h"
 
 namespace duckback {
@@ -42,9 +43,20 @@ BucketTarget::BucketTarget(const CopyOptions& options, std::shared_ptr<Store> st
                 "machine, and upload that",
                 options.destination);
   }
+  refuse_repository();
   remove_dead_claims(*store_);
   choose_name(options);
   workplace_ = scratch_.path() / address_.name;
+}
+
+void BucketTarget::refuse_repository() const {
+  auto without_slash = [](std::string address) {
+    address.erase(address.find_last_not_of('/') + 1);
+    return address;
+  };
+  if (is_repository(*store_)) fail_repository(without_slash(address_.folder));
+  if (address_.name.empty() || !store_->exists(address_.name + "/config")) return;
+  fail_repository(address_.folder + address_.name);
 }
 
 void BucketTarget::choose_name(const CopyOptions& options) {

@@ -30,6 +30,7 @@ class BucketTarget : public CopyTarget {
   void publish(UploadSink::Staged& copy, Sidecar& sidecar);
 
  private:
+  void refuse_repository() const;
   void choose_name(const CopyOptions& options);
   bool take_name(const CopyOptions& options, bool chosen);
   void check_replaceable() const;

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "ops/file_sink.h"
 
 namespace duckback {
 
@@ -106,6 +107,22 @@ CatalogCopy look_at_copy(const fs::path& path) {
   copy.problem = find_difference(copy, wal);
   if (!copy.problem.empty()) copy.state = CatalogCopy::State::changed;
   return copy;
+}
+
+std::string find_change(const CatalogCopy& copy) {
+  if (copy.state != CatalogCopy::State::present) return copy.problem;
+  const Sidecar& record = copy.sidecar;
+  std::optional<FileStat> recorded = stat_path(sidecar_path(copy.path));
+  auto is_other = [&](const fs::path& path, const std::string& blake3) {
+    std::optional<FileStat> file = stat_path(path);
+    bool may_be = !recorded || !file || file->modified_ns > recorded->modified_ns;
+    return may_be && !blake3.empty() && to_hex(hash_file(File::open_read(path))) != blake3;
+  };
+  if (is_other(copy.path, record.blake3)) return "it holds other bytes than duckback wrote";
+  if (record.wal && is_other(copy.path.string() + ".wal", record.wal->blake3)) {
+    return "its WAL holds other bytes than duckback wrote";
+  }
+  return "";
 }
 
 Catalog read_catalog(const fs::path& folder) {

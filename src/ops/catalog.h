@@ -52,6 +52,9 @@ Catalog read_catalog(const fs::path& folder);
 void sort_catalog(Catalog& catalog);
 // The copy at `path` as it is on disk now. Throws as load_sidecar() does.
 CatalogCopy look_at_copy(const fs::path& path);
+// What shows that a copy is not what its record says any more: `problem`, or other bytes, which are
+// read where the file is younger than the record. Empty where nothing does.
+std::string find_change(const CatalogCopy& copy);
 
 // Whether a path is that of a sidecar, by its name.
 bool is_sidecar_name(const fs::path& path);

@@ -3,9 +3,18 @@
 #include "base/error.h"
 #include "ops/bucket_address.h"
 #include "ops/publish.h"
+#include "repo/config.h"
+#include "store/directory_store.h"
 
 namespace duckback {
 namespace {
+
+// Who copies to one means a snapshot, which may be encrypted, as the copy would not be.
+void refuse_repository(const fs::path& folder) {
+  if (!fs::is_directory(folder)) return;
+  if (DirectoryStore store(folder); !is_repository(store)) return;
+  fail_repository(folder.string());
+}
 
 class FileTarget : public CopyTarget {
  public:
@@ -18,6 +27,7 @@ class FileTarget : public CopyTarget {
     if (!is_in_bucket(options.source)) {
       check_apart(source, resolve_database(source), destination_.path());
     }
+    refuse_repository(folder_of(destination_.path()));
     if (options.clobber) check_replaceable(destination_.path());
     replace_ = options.clobber && !is_folder_ && !destination_.chosen();
     if (!replace_ && stat_path(destination_.path())) fail_exists(address(""), options_);
@@ -73,6 +83,13 @@ void note_files(Sidecar& sidecar, const std::string& name, std::uint64_t bytes,
   if (!wal) return;
   sidecar.wal =
       Sidecar::Wal{.file = name + ".wal", .bytes = wal->bytes, .blake3 = to_hex(wal->blake3)};
+}
+
+void fail_repository(const std::string& address) {
+  throw Error(Errc::refused,
+              "{} is a repository: make a snapshot with `duckback backup --repo {}`, or copy to "
+              "another folder",
+              address, address);
 }
 
 void fail_exists(const std::string& address, const CopyOptions& options) {

@@ -30,6 +30,7 @@ std::unique_ptr<CopyTarget> open_file_target(const CopyOptions& options);
 // Completes the record by what is known of the files.
 void note_files(Sidecar& sidecar, const std::string& name, std::uint64_t bytes,
                 const Digest& blake3, const std::optional<StagedFile>& wal);
+[[noreturn]] void fail_repository(const std::string& address);
 [[noreturn]] void fail_exists(const std::string& address, const CopyOptions& options);
 
 }  // namespace duckback

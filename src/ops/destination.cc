@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "duckfile/header.h"
+#include "io/lock_holder.h"
+#include "ops/catalog.h"
 #include "ops/publish.h"
 #include "ops/sidecar.h"
 
@@ -27,7 +29,7 @@ fs::path place_of(const fs::path& path) { return resolve_path(folder_of(path)) /
 
 Destination::Destination(const std::string& given, const Rule& rule) {
   if (given.empty()) throw Error(Errc::invalid, "the destination is empty");
-  if (given.find("://") != std::string::npos) {
+  if (given.find("://") != std::string::npos || looks_like_address(given)) {
     throw Error(Errc::refused,
                 "cannot copy to {}: a destination is a file or a folder of this machine, or in a "
                 "bucket: s3://BUCKET/FOLDER/",
@@ -120,6 +122,24 @@ void check_apart(const fs::path& source, const fs::path& resolved_source,
   }
 }
 
+namespace {
+
+// Who has worked with it since must not lose that.
+void check_as_written(const fs::path& destination) {
+  if (auto writer = find_lock_holder(File::open_read(destination), LockKind::writing)) {
+    throw Error(Errc::conflict, "{} is in use by {}; choose another destination",
+                destination.string(), to_text(*writer));
+  }
+  std::string change = find_change(look_at_copy(destination));
+  if (change.empty()) return;
+  throw Error(Errc::refused,
+              "{} is no copy any more: {}. It may hold what is nowhere else; move it and what is "
+              "beside it away, or choose another destination",
+              destination.string(), change);
+}
+
+}  // namespace
+
 void check_replaceable(const fs::path& destination) {
   std::optional<FileStat> there = stat_path(destination);
   fs::path wal = destination.string() + ".wal";
@@ -135,7 +155,7 @@ void check_replaceable(const fs::path& destination) {
   File::open_read(destination).read_at(0, begin);
   if (is_unfinished(begin)) return;
   if (std::memcmp(begin.data() + 8, "DUCK", 4) == 0) {
-    if (stat_path(sidecar_path(destination))) return;
+    if (stat_path(sidecar_path(destination))) return check_as_written(destination);
     throw Error(Errc::refused,
                 "{} exists and has no record of duckback beside it ({}): it may be a database in "
                 "its own right. Move it away, or choose another destination",

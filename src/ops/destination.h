@@ -40,8 +40,8 @@ class Destination {
 void check_apart(const fs::path& source, const fs::path& resolved_source,
                  const fs::path& destination);
 
-// Throws Errc::refused if `destination` is a file that is no database, or is missing beside a WAL
-// of its own.
+// Throws Errc::refused if `destination` is a file that is no copy, or none any more, or is missing
+// beside a WAL of its own; Errc::conflict if somebody may write it.
 void check_replaceable(const fs::path& destination);
 
 }  // namespace duckback

@@ -126,12 +126,12 @@ TEST_F(Destinations, AMissingFolderIsNamed) {
   }
 }
 
-TEST_F(Destinations, ADatabaseWithoutARecordIsNotReplaced) {
+TEST_F(Destinations, ADatabaseWithoutARecordThatCanBeReadIsNotReplaced) {
   fs::path other = folder_ / "other.duckdb";
   std::ofstream(other) << std::string(8, 'x') << "DUCK" << std::string(100, '\0');
   EXPECT_THROW(check_replaceable(other), Error);
   std::ofstream(other.string() + ".duckback.json") << "{}";
-  EXPECT_NO_THROW(check_replaceable(other));
+  EXPECT_THROW(check_replaceable(other), Error);
 }
 
 TEST_F(Destinations, ADeviceIsRefused) { EXPECT_THROW(Destination("/dev/null", {}), Error); }

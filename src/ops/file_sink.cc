@@ -87,8 +87,6 @@ class FileSink::Stage {
   std::shared_future<void> done_;
 };
 
-namespace {
-
 // Reads the next piece while one is hashed.
 Digest hash_file(const File& file) {
   constexpr std::size_t kPiece = 4 << 20;
@@ -108,7 +106,7 @@ Digest hash_file(const File& file) {
   return hash.digest();
 }
 
-}  // namespace
+namespace {}  // namespace
 
 FileSink::FileSink(const fs::path& destination, Purpose purpose)
     : destination_(destination),

@@ -79,5 +79,7 @@ class FileSink : public ImageSink {
 
 // Stages the file at `temp` as it is: hashed and made durable.
 StagedFile stage_file(TempFile temp);
+// The BLAKE3 of a whole file.
+Digest hash_file(const File& file);
 
 }  // namespace duckback

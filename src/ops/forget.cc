@@ -53,6 +53,8 @@ class Place {
   virtual ~Place() = default;
   virtual Catalog read() = 0;
   virtual std::optional<Process> find_user(const CatalogCopy& copy) = 0;
+  // As of catalog.h, of a copy that is present.
+  virtual std::string find_change(const CatalogCopy& copy) = 0;
   virtual void remove_leftovers() = 0;
   virtual void remove(const CatalogCopy& judged) = 0;
 };
@@ -64,6 +66,7 @@ class FolderPlace : public Place {
   std::optional<Process> find_user(const CatalogCopy& copy) override {
     return find_lock_holder(File::open_read(copy.path), LockKind::any);
   }
+  std::string find_change(const CatalogCopy& copy) override { return duckback::find_change(copy); }
   void remove_leftovers() override { duckback::remove_leftovers(folder_ / "copy"); }
   void remove(const CatalogCopy& judged) override {
     expect_unchanged(judged);
@@ -79,6 +82,7 @@ class BucketPlace : public Place {
   explicit BucketPlace(BucketFolder& folder) : folder_(folder) {}
   Catalog read() override { return folder_.read(); }
   std::optional<Process> find_user(const CatalogCopy&) override { return std::nullopt; }
+  std::string find_change(const CatalogCopy&) override { return ""; }  // Its ETag would be another.
   void remove_leftovers() override {
     Store& store = folder_.store();
     remove_dead_claims(store);
@@ -139,6 +143,9 @@ void judge_present(Place& place, const ForgetOptions& options,
     if (auto process = place.find_user(decision.copy)) {
       decision.keep = true;
       decision.reasons = {fmt::format("in use by {}", to_text(*process))};
+    } else if (std::string change = place.find_change(decision.copy); !change.empty()) {
+      decision.keep = true;
+      decision.reasons = {"not as written: " + change};
     }
   }
 }

@@ -198,6 +198,10 @@ class Restore {
 
   RestoreResult run() {
     auto began = std::chrono::steady_clock::now();
+    if (looks_like_address(options_.target.string())) {
+      throw Error(Errc::invalid, "{}: a snapshot is restored to a file of this machine",
+                  options_.target.string());
+    }
     result_.target = target_ = fs::absolute(options_.target);
     DUCKBACK_ASSERT(!options_.leave_out || !options_.delta);
     check_target();
@@ -208,9 +212,14 @@ class Restore {
     } else {
       try {
         options_.delta&& old_ ? onto() : beside();
-      } catch (const Error&) {
+      } catch (const Error& error) {
         note_damage();
-        throw;
+        if (error.code() != Errc::damaged) throw;
+        throw error.within(
+            fmt::format("snapshot {} of {} is damaged (`duckback check --read-data` says what else "
+                        "is; the next "
+                        "backup stores anew what the database still has of it)",
+                        snapshot_.id.substr(0, 8), snapshot_.database));
       }
     }
     result_.file_bytes = snapshot_.file.bytes;

@@ -57,7 +57,7 @@ class SnapshotSink::Places {
     std::copy(entry.chunk.digest.begin(), entry.chunk.digest.end(), bytes.begin() + 16);
     std::lock_guard lock(mutex_);
     grow(place);
-    if (!entries_) entries_ = File::create_anonymous(fs::temp_directory_path());
+    if (!entries_) entries_ = File::create_anonymous(temporary_folder());
     entries_->write_at(place * kEntryBytes, bytes);
     stored_.set(place);
     changed_.set(place);

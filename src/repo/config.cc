@@ -1,5 +1,6 @@
 #include "repo/config.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -61,6 +62,16 @@ void create_config(Store& store, const Config& config) {
     throw there_is_one(store);  // of somebody who was faster
   }
   store.put(kCopy, as_bytes(text));
+}
+
+bool is_repository(Store& store) {
+  constexpr std::string_view begins = "duckback config ";
+  try {
+    return std::ranges::equal(store.get(kConfig, {.bytes = begins.size()}), as_bytes(begins));
+  } catch (const Error& error) {
+    if (error.code() != Errc::not_found && error.code() != Errc::damaged) throw;
+    return false;  // None, or one that is shorter.
+  }
 }
 
 void refuse_existing(Store& store) {

@@ -23,6 +23,8 @@ void create_config(Store& store, const Config& config);
 // Errc::no_repository if there is neither, Errc::unsupported for a newer format, Errc::damaged if
 // both are unreadable.
 Config read_config(Store& store);
+// Whether something there begins as the config of a repository.
+bool is_repository(Store& store);
 // Throws Errc::refused if there is a repository; as refuse_lost_config() if there was one.
 void refuse_existing(Store& store);
 // Throws Errc::damaged if there are other objects of a repository: it had a config.

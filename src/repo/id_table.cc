@@ -52,7 +52,7 @@ void IdTable::insert(const ChunkId& id) {
 
 void IdTable::grow() {
   std::uint64_t slots = slots_ == 0 ? kSlotsFirst : 2 * slots_;
-  File file = File::create_anonymous(fs::temp_directory_path());
+  File file = File::create_anonymous(temporary_folder());
   Bytes buffer(1 << 16);
   for (std::uint64_t at = 0; at < slots_ * kSlotBytes; at += buffer.size()) {
     std::size_t got = file_->read_at(at, buffer);

@@ -40,7 +40,12 @@ fs::path folder_at(const std::string& url) {
   if (url.empty()) throw Error(Errc::invalid, "the repository's place is empty: name a folder");
   std::size_t mark = url.find("://");
   std::string_view scheme = std::string_view(url).substr(0, mark == url.npos ? 0 : mark);
-  if (scheme.empty() || scheme.find('/') != scheme.npos) return url;
+  if (scheme.empty() || scheme.find('/') != scheme.npos) {
+    if (!looks_like_address(url)) return url;
+    throw Error(Errc::invalid,
+                "'{}' is no address: write s3://BUCKET/PREFIX, or ./{} for a folder of that name",
+                url, url);
+  }
   std::string_view rest = std::string_view(url).substr(mark + 3);
   if (scheme != "file") {
     throw Error(

@@ -116,6 +116,22 @@ void parse_options(std::string_view text, S3Options& options) {
   }
 }
 
+// Said without showing what may be one.
+void refuse_secrets(std::string_view rest) {
+  std::size_t question = std::min(rest.find('?'), rest.size());
+  std::string_view bucket = rest.substr(0, std::min(question, rest.find('/')));
+  std::string options(rest.substr(question));
+  std::ranges::transform(options, options.begin(), [](unsigned char c) { return std::tolower(c); });
+  bool holds_some = bucket.find_first_of("@:") != bucket.npos;
+  for (const char* word : {"secret", "token", "password", "access_key"}) {
+    holds_some = holds_some || options.find(word) != options.npos;
+  }
+  if (!holds_some) return;
+  throw Error(Errc::invalid,
+              "an s3:// address holds no credentials, for addresses are shown and logged: put them "
+              "into the environment or a profile (docs/s3.md), and change them if this was logged");
+}
+
 void check_bucket(const std::string& bucket) {
   if (bucket.size() < 3 || bucket.size() > 255 || !all_of(bucket, "._-") || bucket[0] == '.') {
     throw Error(Errc::invalid, "'{}' is no name of a bucket: write s3://BUCKET/PREFIX", bucket);
@@ -127,6 +143,7 @@ void check_bucket(const std::string& bucket) {
 S3Location parse_s3_url(const std::string& url) {
   constexpr std::string_view scheme = "s3://";
   DUCKBACK_ASSERT(url.starts_with(scheme));
+  refuse_secrets(std::string_view(url).substr(scheme.size()));
   return in_context(url, [&] {
     std::string_view rest = std::string_view(url).substr(scheme.size());
     S3Location location;

@@ -104,5 +104,14 @@ TEST(S3Addresses, MoveToAnotherRegion) {
   error_of(Errc::invalid, [&] { here.in_region("a/b"); });
 }
 
+TEST(S3Addresses, ThatHoldCredentialsAreRefusedWithoutShowingThem) {
+  for (const char* url :
+       {"s3://AK:TOP/SECRET@bucket/x", "s3://AK:TOPSECRET@bucket", "s3://bucket/x?secret=TOPSECRET",
+        "s3://bucket/x?SECRET_ACCESS_KEY=TOPSECRET", "s3://bucket?session_token=TOPSECRET"}) {
+    std::string message = test::error_of(Errc::invalid, [&] { parse_s3_url(url); });
+    EXPECT_EQ(message.find("TOP"), std::string::npos) << message;
+  }
+}
+
 }  // namespace
 }  // namespace duckback

@@ -91,3 +91,37 @@ only to hard.duckdb soft.duckdb
 
 expect 1 "$duckback" copy missing.duckdb to/x.duckdb --json
 grep -q '^{.*"message_type":"exit_error".*}$' err || fail "no JSON error"
+
+# A copy that somebody has worked with since may hold what is nowhere else.
+worked() {
+  expect 1 "$duckback" copy app.duckdb worked.duckdb
+  says "is no copy any more"
+}
+expect 0 "$duckback" copy app.duckdb worked.duckdb
+expect 0 "$duckback" copy app.duckdb worked.duckdb
+sql worked.duckdb "CREATE TABLE precious AS SELECT 42 AS x"
+worked
+[ "$("$DUCKDB_RUN" --read-only "$lib" worked.duckdb "SELECT x FROM precious")" = 42 ] || fail "it was replaced"
+rm worked.duckdb*
+expect 0 "$duckback" copy app.duckdb worked.duckdb
+"$DUCKDB_RUN" --crash "$lib" worked.duckdb "INSERT INTO t VALUES (1, 'one')" >made || fail "writing"
+worked
+rm worked.duckdb*
+expect 0 "$duckback" copy app.duckdb worked.duckdb
+start_writer worked.duckdb
+expect 11 "$duckback" copy app.duckdb worked.duckdb
+says "in use by"
+exec 9>&-; wait "$writer_pid"; writer_pid=
+# Copied with other tools it is younger than its record, and is still what that says.
+touch worked.duckdb
+expect 0 "$duckback" copy app.duckdb worked.duckdb
+
+# What is meant to be a snapshot, and what is no path.
+expect 0 "$duckback" init repo
+expect 1 "$duckback" copy app.duckdb repo/
+says "duckback backup --repo"
+expect 1 "$duckback" copy app.duckdb s3:/bucket/app.duckdb
+expect 2 "$duckback" init s3:/bucket/app
+expect 0 "$duckback" backup app.duckdb --repo repo
+expect 2 "$duckback" restore latest --repo repo --to s3://bucket/app.duckdb
+[ ! -e s3: ] || fail "a folder of that name was made"

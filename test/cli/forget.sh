@@ -45,7 +45,14 @@ expect 0 "$duckback" forget to --keep-last 1
 grep -q 'keep.*2.duckdb.*newest good copy' out || fail "the newest good copy is not protected"
 only to 2.duckdb 2.duckdb.duckback.json 3.duckdb 3.duckdb.duckback.json stray.duckdb
 
-# A copy that somebody changed is not ours any more.
+# A copy that somebody changed is not ours any more, be it as large as before.
+mkdir same
+expect 0 "$duckback" copy app.duckdb same/1.duckdb
+expect 0 "$duckback" copy app.duckdb same/2.duckdb
+printf 'x' | dd of=same/1.duckdb bs=1 seek=20000 conv=notrunc 2>dd.log
+expect 0 "$duckback" forget same --keep-last 1
+grep -q 'keep.*1.duckdb.*not as written' out || fail "a changed copy of the same size is not kept"
+only same 1.duckdb 1.duckdb.duckback.json 2.duckdb 2.duckdb.duckback.json
 expect 0 "$duckback" copy app.duckdb to/4.duckdb
 sql to/2.duckdb "INSERT INTO t SELECT i, 'x' FROM range(500000) r(i)"
 expect 0 "$duckback" forget to --keep-last 1
