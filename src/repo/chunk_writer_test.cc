@@ -63,5 +63,39 @@ TEST(ChunkWriter, WhatManyThreadsPutAtOnceIsStoredOnce) {
   EXPECT_EQ(stored, kChunks);
 }
 
+// There several packs are on their way at once.
+TEST(ChunkWriter, WhatGoesToARemoteStoreIsAllThere) {
+  struct Remote : MemoryStore {
+    bool is_remote() const override { return true; }
+  };
+  Remote store;
+  Sealer sealer(test::kRepository, std::nullopt);
+  Namer namer(test::a_secret());
+  Index nothing(store, sealer);
+  ChunkWriter writer(store, sealer, namer, nothing, Compression::off);
+  constexpr std::uint64_t kChunks = 160;
+  std::vector<std::thread> threads;
+  for (std::uint64_t first = 0; first < 4; ++first) {
+    threads.emplace_back([&, first] {
+      for (std::uint64_t n = first; n < kChunks; n += 4) {
+        Bytes chunk(kChunkBytesMost);
+        store_le(chunk.data(), n);
+        writer.put(chunk, ObjectKind::data_pack);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  writer.flush();
+  EXPECT_EQ(writer.stats().packs, 5u);
+  EXPECT_EQ(writer.relied_on().size(), 5u);
+  Index written(store, sealer);
+  ChunkReader reader(store, sealer, namer, written);
+  for (std::uint64_t n = 0; n < kChunks; ++n) {
+    Bytes chunk(kChunkBytesMost);
+    store_le(chunk.data(), n);
+    EXPECT_EQ(reader.read(namer.chunk_id(chunk)), chunk);
+  }
+}
+
 }  // namespace
 }  // namespace duckback

@@ -1,42 +1,39 @@
 # What was fetched from a bucket once is not fetched again, and packs are not listed.
-. "$(dirname "$0")/../cli/common.inc"
-needs_library
-HOME=$tmp; export HOME
+. "$(dirname "$0")/s3.inc"
 unset XDG_CACHE_HOME
-empty=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
-curl -sf --aws-sigv4 aws:amz:us-east-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
-  -H "x-amz-content-sha256: $empty" -X PUT "$DUCKBACK_TEST_S3/cached" || fail "no bucket"
-AWS_ENDPOINT_URL_S3=$DUCKBACK_TEST_S3_FAULTS DUCKBACK_REPO=s3://cached/app
+AWS_ENDPOINT_URL_S3=$DUCKBACK_TEST_S3_FAULTS DUCKBACK_REPO=s3://cache/app
 export AWS_ENDPOINT_URL_S3 DUCKBACK_REPO
 # Requests that match, of the command that follows.
 requests() {
   match=$1; shift
-  curl -sf -o /dev/null -X PUT "$DUCKBACK_TEST_S3_CONTROL" -d "{\"match\": \"$match\", \"faults\": [\"slow\"]}" ||
-    fail "no proxy"
+  faults "{\"match\": \"$match\", \"faults\": [\"none\"]}"
   expect 0 "$@"
-  count=$(curl -sf "$DUCKBACK_TEST_S3_CONTROL" | sed 's/[^0-9]//g')
-  curl -sf -o /dev/null -X PUT "$DUCKBACK_TEST_S3_CONTROL" -d '{}'
+  count=$(curl -sf "$DUCKBACK_TEST_S3_CONTROL" | tr -dc 0-9)
+  faults '{}'
   count=${count:-0}
 }
 make_database app.duckdb
 change() { sql app.duckdb "INSERT INTO t VALUES ($1, 'row'); CHECKPOINT"; }
-expect 0 "$duckback" init s3://cached/app
+expect 0 "$duckback" init s3://cache/app
 expect 0 "$duckback" backup app.duckdb
 
 change 1
-requests '^GET /cached/app/(packs|index)/' "$duckback" backup app.duckdb
+requests '^GET /cache/app/(packs|index)/' "$duckback" backup app.duckdb
 [ "$count" -gt 0 ] || fail "nothing was fetched"
 find .cache/duckback -name 'index' -type d | grep -q . || fail "no index was kept"
 change 2
-requests 'GET /cached/[?].*prefix=app%2Fpacks%2F(&|$)' "$duckback" backup app.duckdb
+listing='list-type=2&prefix=app%2Fpacks%2F[^0-9a-f]'
+requests "$listing" "$duckback" backup app.duckdb
 [ "$count" = 0 ] || fail "a backup lists the packs"
-requests '^GET /cached/app/(packs|index)/' "$duckback" restore latest --to here.duckdb
+requests "$listing" "$duckback" check
+[ "$count" -gt 0 ] || fail "the pattern fits no listing"
+requests '^GET /cache/app/(packs|index)/' "$duckback" restore latest --to here.duckdb
 first=$count
-requests '^GET /cached/app/(packs|index)/' "$duckback" restore latest --to again.duckdb
+requests '^GET /cache/app/(packs|index)/' "$duckback" restore latest --to again.duckdb
 [ "$count" -lt "$first" ] || fail "the second restore fetched as much as the first"
 HOME=$tmp/other
 mkdir other
-requests '^GET /cached/app/(packs|index)/' "$duckback" restore latest --to other.duckdb
+requests '^GET /cache/app/(packs|index)/' "$duckback" restore latest --to other.duckdb
 [ "$count" -gt "$first" ] || fail "another home had something kept"
 HOME=$tmp
 cmp here.duckdb other.duckdb && cmp here.duckdb again.duckdb || fail "not the same bytes"
@@ -54,5 +51,12 @@ rm .cache
 
 # What is in the bucket is what check looks at, whatever is kept here.
 expect 0 "$duckback" restore latest --to kept.duckdb
-requests '^GET /cached/app/index/' "$duckback" check
+requests '^GET /cache/app/index/' "$duckback" check
 [ "$count" -gt 0 ] || fail "check believes the cache"
+
+# Where all indexes are gone, a backup that would read nothing notices.
+objects app/index/ | while read -r key; do s3 DELETE "$bucket/$key"; done
+expect 0 "$duckback" backup app.duckdb
+says "lacks something"
+expect 0 "$duckback" restore latest --to anew.duckdb
+cmp here.duckdb anew.duckdb || fail "not the same bytes"

@@ -83,11 +83,11 @@ expect 0 "$duckback" restore latest --database app.duckdb --to latest.duckdb
 [ "$(rows latest.duckdb)" = "$(rows app.duckdb)" ] || fail "not what was backed up last"
 
 # tag and forget: a snapshot is there under its old name or the new one, or comes back.
-all=$(snapshots)
 for moment in 'PUT .*/snapshots/' 'DELETE .*/snapshots/'; do
-  killed_at "$moment" tag add "$(newest)" "tag$all"
+  n=${n:-}x
+  killed_at "$moment" tag add "$(newest)" "tag-$n"
   whole
-  expect 0 "$duckback" tag add "$(newest)" "again$all"
+  expect 0 "$duckback" tag add "$(newest)" "again-$n"
 done
 for moment in 'PUT .*/trash/snapshots/' 'DELETE .*/snapshots/'; do
   killed_at "$moment" forget --keep-last 1
