@@ -8,7 +8,6 @@ the pairs' ratios. The source is in the page cache, and the disk is idle before 
 a folder of its own below --folder and removed. --quick is a small run that only shows that all this works.
 """
 
-import argparse
 import contextlib
 import os
 import pathlib
@@ -23,7 +22,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 sys.dont_write_bytecode = True
 
 from database import make_database  # noqa: E402
-from measure import Command, compare, filesystem, machine  # noqa: E402
+from measure import Command, compare, filesystem, machine, options  # noqa: E402
 
 
 def writes(name, argv, target):
@@ -75,14 +74,7 @@ def mounted_xfs(folder, mebibytes):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mebibytes", type=int, default=1024)
-    parser.add_argument("--pairs", type=int, default=9)
-    parser.add_argument("--folder", default="/var/tmp")
-    parser.add_argument("--quick", action="store_true")
-    args = parser.parse_args()
-    if args.quick:
-        args.mebibytes, args.pairs = 48, 1
+    args = options(__doc__, pairs=9)
 
     if not (BUILD / "duckback").exists():
         raise SystemExit("bench: there is no release build: make build")

@@ -1,11 +1,25 @@
 """Whole processes, timed: wall clock, processor time, largest resident set."""
 
+import argparse
 import os
 import platform
 import statistics
 import subprocess
 import tempfile
 import time
+
+
+def options(description, pairs):
+    """What every comparison can be told."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mebibytes", type=int, default=1024)
+    parser.add_argument("--pairs", type=int, default=pairs)
+    parser.add_argument("--folder", default="/var/tmp")
+    parser.add_argument("--quick", action="store_true")
+    args = parser.parse_args()
+    if args.quick:
+        args.mebibytes, args.pairs = 48, 1
+    return args
 
 
 class Command:

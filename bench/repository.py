@@ -10,7 +10,6 @@ with zstd,1. Everything is made in a folder of its own below --folder and remove
 shows that all this works.
 """
 
-import argparse
 import os
 import pathlib
 import shutil
@@ -24,7 +23,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 sys.dont_write_bytecode = True
 
 from database import make_database  # noqa: E402
-from measure import Command, compare, filesystem, machine  # noqa: E402
+from measure import Command, compare, filesystem, machine, options  # noqa: E402
 
 
 def run(argv, environment=None):
@@ -151,14 +150,7 @@ class Source:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mebibytes", type=int, default=1024)
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--folder", default="/var/tmp")
-    parser.add_argument("--quick", action="store_true")
-    args = parser.parse_args()
-    if args.quick:
-        args.mebibytes, args.pairs = 48, 1
+    args = options(__doc__, pairs=5)
     for program in ("restic", "borg"):
         if shutil.which(program) is None:
             print(f"skipped: {program} is not installed; make setup")

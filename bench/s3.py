@@ -9,7 +9,6 @@ repository of duckback is compared too. Every first backup begins with an empty 
 shows that all this works.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -20,7 +19,7 @@ import sys
 import tempfile
 
 from repository import BUILD, ROOT, Duckback, Restic, Source, change, run
-from measure import compare, filesystem, machine
+from measure import compare, filesystem, machine, options
 
 PEAK_MIB = 192
 
@@ -112,14 +111,7 @@ def measure(folder, source, pairs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mebibytes", type=int, default=1024)
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--folder", default="/var/tmp")
-    parser.add_argument("--quick", action="store_true")
-    args = parser.parse_args()
-    if args.quick:
-        args.mebibytes, args.pairs = 48, 1
+    args = options(__doc__, pairs=5)
     if shutil.which("restic") is None:
         print("skipped: restic is not installed; make setup")
         return 77

@@ -60,8 +60,7 @@ void print_exact(std::string_view line) {
               std::generic_category().message(errno));
 }
 
-void print_json(const nlohmann::json& value, const Invocation& invocation) {
-  nlohmann::json line = value;
+void print_json(nlohmann::json line, const Invocation& invocation) {
   if (invocation.stats && line.is_object()) {
     Traffic traffic = process_traffic();
     line["traffic"] = {{"write_requests", traffic.write_requests},

@@ -21,7 +21,7 @@ void print_result(std::string_view line);
 // The same, byte for byte: the path of a copy, which scripts use, and JSON.
 void print_exact(std::string_view line);
 // The same, in one line; of an object, with --stats, also what was exchanged with buckets so far.
-void print_json(const nlohmann::json& value, const Invocation& invocation);
+void print_json(nlohmann::json line, const Invocation& invocation);
 // What was exchanged with buckets, if anything was.
 void print_traffic();
 // Something a person wants to know.

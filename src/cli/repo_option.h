@@ -39,8 +39,7 @@ struct RepoOption {
   Repository open(const Invocation& invocation) const;
   // The same without that, for who shall find out what is in the bucket.
   Repository open_past_cache(const Invocation& invocation) const;
-  // open(); where no repository is named, on a terminal, one is made in
-  // ~/.duckback/repo.
+  // open(); where no repository is named, on a terminal, one is made in ~/.duckback/repo.
   Repository open_or_make(const Invocation& invocation) const;
 
  private:

@@ -34,15 +34,6 @@ class TempFolder {
   fs::path path_;
 };
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    std::size_t bytes = utf8_bytes(text);
-    if (bytes == 0) return false;
-    text.remove_prefix(bytes);
-  }
-  return true;
-}
-
 [[noreturn]] void throw_ended(const Child& child, const ChildEnd& end, const std::string& stage) {
   std::string last = child.error_text();
   while (!last.empty() && last.back() == '\n') last.pop_back();

@@ -13,7 +13,6 @@
 namespace duckback {
 namespace {
 
-constexpr std::size_t kRecordsAtOnce = 8;
 constexpr std::size_t kPiecesAtOnce = 4;
 constexpr std::uint64_t kPieceBytes = 8 << 20;
 constexpr std::string_view kDatabaseSuffix = ".duckdb";
@@ -122,28 +121,23 @@ Catalog BucketFolder::read() {
     }
   }
   std::mutex mutex;
-  {
-    TaskGroup readers(kRecordsAtOnce, names.size() + 1);
-    for (const std::string& name : names) {
-      readers.run([&, name] {
-        try {
-          CatalogCopy copy = judge(name, load_record(name), objects);
-          if (copy.state == CatalogCopy::State::missing) {
-            if (claimed.contains(name)) return;  // It is on its way.
-            copy = look_at(name);                // It may have come since it was listed.
-          }
-          std::lock_guard lock(mutex);
-          catalog.copies.push_back(std::move(copy));
-        } catch (const Error& error) {
-          if (error.code() == Errc::not_found) return;  // Removed since it was listed.
-          if (error.code() != Errc::corrupt) throw;
-          std::lock_guard lock(mutex);
-          catalog.problems.push_back({address_of(record_of(name)), error.what()});
-        }
-      });
+  for_each_at_once(*store_, names.size(), [&](std::size_t i) {
+    const std::string& name = names[i];
+    try {
+      CatalogCopy copy = judge(name, load_record(name), objects);
+      if (copy.state == CatalogCopy::State::missing) {
+        if (claimed.contains(name)) return;  // It is on its way.
+        copy = look_at(name);                // It may have come since it was listed.
+      }
+      std::lock_guard lock(mutex);
+      catalog.copies.push_back(std::move(copy));
+    } catch (const Error& error) {
+      if (error.code() == Errc::not_found) return;  // Removed since it was listed.
+      if (error.code() != Errc::corrupt) throw;
+      std::lock_guard lock(mutex);
+      catalog.problems.push_back({address_of(record_of(name)), error.what()});
     }
-    readers.wait();
-  }
+  });
   sort_catalog(catalog);
   return catalog;
 }

@@ -106,8 +106,6 @@ Digest hash_file(const File& file) {
   return hash.digest();
 }
 
-namespace {}  // namespace
-
 FileSink::FileSink(const fs::path& destination, Purpose purpose)
     : destination_(destination),
       purpose_(purpose),

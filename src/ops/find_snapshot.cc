@@ -5,13 +5,10 @@
 #include <set>
 
 #include "base/error.h"
-#include "base/task_group.h"
 #include "base/text.h"
 
 namespace duckback {
 namespace {
-
-constexpr std::size_t kReadAtOnce = 8;  // Where the store is a server, each takes a round trip.
 
 std::optional<std::size_t> count_behind_latest(std::string_view reference) {
   if (!reference.starts_with("latest")) return std::nullopt;
@@ -79,21 +76,15 @@ std::vector<FoundSnapshot> read_snapshots(
   std::vector<SnapshotName> names = list_snapshots(repository.store());
   std::vector<std::optional<FoundSnapshot>> read(names.size());
   std::vector<std::optional<Error>> unreadable(names.size());
-  {
-    TaskGroup readers(kReadAtOnce, names.size() + 1);
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      readers.run([&, i] {
-        try {
-          read[i] = read_one(repository, names[i], database);
-        } catch (const Error& error) {
-          if (error.code() == Errc::not_found) return;  // Forgotten meanwhile.
-          if (error.code() != Errc::damaged || !damaged) throw;
-          unreadable[i] = error;
-        }
-      });
+  for_each_at_once(repository.store(), names.size(), [&](std::size_t i) {
+    try {
+      read[i] = read_one(repository, names[i], database);
+    } catch (const Error& error) {
+      if (error.code() == Errc::not_found) return;  // Forgotten meanwhile.
+      if (error.code() != Errc::damaged || !damaged) throw;
+      unreadable[i] = error;
     }
-    readers.wait();
-  }
+  });
   std::vector<FoundSnapshot> found;
   bool all_readable = true;
   for (std::size_t i = 0; i < names.size(); ++i) {

@@ -215,11 +215,10 @@ class Restore {
       } catch (const Error& error) {
         note_damage();
         if (error.code() != Errc::damaged) throw;
-        throw error.within(
-            fmt::format("snapshot {} of {} is damaged (`duckback check --read-data` says what else "
-                        "is; the next "
-                        "backup stores anew what the database still has of it)",
-                        snapshot_.id.substr(0, 8), snapshot_.database));
+        throw error.within(fmt::format(
+            "snapshot {} of {} is damaged (`duckback check --read-data` says what else is; the "
+            "next backup stores anew what the database still has of it)",
+            snapshot_.id.substr(0, 8), snapshot_.database));
       }
     }
     result_.file_bytes = snapshot_.file.bytes;

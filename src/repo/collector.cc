@@ -395,7 +395,8 @@ class Collector {
 
   void remove_packs(const std::vector<std::string>& due) {
     std::set<std::string> gone(due.begin(), due.end());
-    for_each_at_once(store_, due, [&](const std::string& id) { put_tombstone(repository_, id); });
+    for_each_at_once(store_, due.size(),
+                     [&](std::size_t i) { put_tombstone(repository_, due[i]); });
     // Another prune may have chosen otherwise among packs with the same chunks. Both look only when
     // their own tombstones are there: so one of two sees those of the other.
     if (chose_otherwise()) {
@@ -410,9 +411,9 @@ class Collector {
     }
     // Opened anew: repacking put files since.
     unlist(Index(store_, repository_.sealer()), gone);
-    for_each_at_once(store_, due, [&](const std::string& id) {
-      store_.remove(pack_key(id));
-      remove_mark(store_, id);
+    for_each_at_once(store_, due.size(), [&](std::size_t i) {
+      store_.remove(pack_key(due[i]));
+      remove_mark(store_, due[i]);
     });
     for (const std::string& id : due) {
       count_removed(id);

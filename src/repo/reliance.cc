@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <vector>
 
 #include "repo/damage.h"
 #include "repo/mark.h"
@@ -44,11 +45,12 @@ bool Reliance::finds_packs() {
       if (std::optional<std::string> id = pack_id_of(object.key)) missing.erase(*id);
     });
   } else {
+    std::vector<std::string> ids(packs_.begin(), packs_.end());
     std::mutex mutex;
-    for_each_at_once(store_, {packs_.begin(), packs_.end()}, [&](const std::string& id) {
-      if (!store_.exists(pack_key(id))) return;
+    for_each_at_once(store_, ids.size(), [&](std::size_t i) {
+      if (!store_.exists(pack_key(ids[i]))) return;
       std::lock_guard lock(mutex);
-      missing.erase(id);
+      missing.erase(ids[i]);
     });
   }
   lost_.insert(missing.begin(), missing.end());

@@ -58,7 +58,7 @@ Bytes part_of(std::string_view key, const Bytes& object, Range range) {
 }  // namespace
 
 CachedStore::CachedStore(std::shared_ptr<Store> store, fs::path folder, std::uint64_t bytes_most)
-    : store_(std::move(store)), folder_(std::move(folder)), bytes_most_(bytes_most) {
+    : WrappedStore(std::move(store)), folder_(std::move(folder)), bytes_most_(bytes_most) {
   bytes_ = trim(folder_, fs::file_time_type::clock::now() - kKept, bytes_most_);
 }
 
@@ -66,15 +66,21 @@ Bytes CachedStore::get(std::string_view key, Range range) {
   check_key(key);
   if (!range.lasting) return store_->get(key, range);
   if (std::optional<Bytes> bytes = kept(key, range)) return std::move(*bytes);
-  std::lock_guard lock(fetching_);
-  if (std::optional<Bytes> bytes = kept(key, range)) return std::move(*bytes);
-  {
-    std::lock_guard guard(mutex_);
-    if (!writable_ || not_kept_.contains(std::string(key))) return store_->get(key, range);
+  if (may_keep(key)) {
+    std::lock_guard lock(fetching_);
+    if (std::optional<Bytes> bytes = kept(key, range)) return std::move(*bytes);
+    if (may_keep(key)) {
+      Bytes object = store_->get(key);
+      keep(key, object);
+      return part_of(key, object, range);
+    }
   }
-  Bytes object = store_->get(key);
-  keep(key, object);
-  return part_of(key, object, range);
+  return store_->get(key, range);
+}
+
+bool CachedStore::may_keep(std::string_view key) {
+  std::lock_guard lock(mutex_);
+  return writable_ && !not_kept_.contains(std::string(key));
 }
 
 std::optional<Bytes> CachedStore::kept(std::string_view key, Range range) {

@@ -24,7 +24,6 @@ class DyingStore : public Store {
   void remove(std::string_view key) override;
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   bool creates_atomically() override { return store_.creates_atomically(); }
-  Traffic traffic() const override { return store_.traffic(); }
   std::size_t mutations() const { return mutations_; }
 
  private:
@@ -50,7 +49,6 @@ class FlakyStore : public Store {
   void remove(std::string_view key) override;
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   bool creates_atomically() override { return store_->creates_atomically(); }
-  Traffic traffic() const override { return store_->traffic(); }
 
  private:
   void call(const std::function<void()>& body);

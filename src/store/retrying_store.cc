@@ -13,7 +13,7 @@
 namespace duckback {
 
 RetryingStore::RetryingStore(std::shared_ptr<Store> store, Policy policy, std::stop_token stop)
-    : store_(std::move(store)), policy_(std::move(policy)), stop_(std::move(stop)) {}
+    : WrappedStore(std::move(store)), policy_(std::move(policy)), stop_(std::move(stop)) {}
 
 void RetryingStore::retry(const std::function<void()>& body) {
   std::chrono::milliseconds wait = policy_.first_wait;

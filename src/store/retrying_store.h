@@ -2,7 +2,7 @@
 
 #include <stop_token>
 
-#include "store/store.h"
+#include "store/wrapped_store.h"
 
 namespace duckback {
 
@@ -10,7 +10,7 @@ namespace duckback {
 // verbs can be repeated; a create() that meets Errc::conflict after an attempt without answer
 // reads the object back: if it holds the bytes given, that attempt was ours and it is success.
 // Once a stop is asked for nothing is tried again: Interrupted.
-class RetryingStore : public Store {
+class RetryingStore : public WrappedStore {
  public:
   struct Policy {
     int attempts = 6;
@@ -21,7 +21,6 @@ class RetryingStore : public Store {
   };
   RetryingStore(std::shared_ptr<Store> store, Policy policy, std::stop_token stop = {});
 
-  std::string name() const override { return store_->name(); }
   void put(std::string_view key, ByteView bytes) override;
   void create(std::string_view key, ByteView bytes) override;
   Bytes get(std::string_view key, Range range = {}) override;
@@ -35,8 +34,6 @@ class RetryingStore : public Store {
   void drop_uploads(std::string_view key) override;
   std::size_t remove_leftovers(SystemTime before) override;
   bool creates_atomically() override;
-  bool is_remote() const override { return store_->is_remote(); }
-  Traffic traffic() const override { return store_->traffic(); }
 
  private:
   using Visit = std::function<void(const ObjectInfo&)>;
@@ -44,7 +41,6 @@ class RetryingStore : public Store {
   void retry(const std::function<void()>& body);
   void pause(std::chrono::milliseconds longest);
   bool holds(std::string_view key, ByteView bytes);
-  std::shared_ptr<Store> store_;
   Policy policy_;
   std::stop_token stop_;
 };

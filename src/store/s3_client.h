@@ -9,6 +9,7 @@
 #include "store/s3_address.h"
 #include "store/s3_credentials.h"
 #include "store/store.h"
+#include "store/traffic.h"
 
 namespace duckback {
 

@@ -42,7 +42,7 @@ class S3Store : public Store {
   bool exists(std::string_view key) override;
   bool creates_atomically() override;
   bool is_remote() const override { return true; }
-  Traffic traffic() const override { return client_.traffic(); }
+  Traffic traffic() const { return client_.traffic(); }
 
   // Claims, and what the server was asked with. Not uploads: whose they are only drop_uploads() is
   // told.

@@ -84,16 +84,16 @@ void check_prefix(std::string_view prefix) {
   }
 }
 
-void for_each_at_once(const Store& store, const std::vector<std::string>& keys,
-                      const std::function<void(const std::string&)>& body) {
+void for_each_at_once(const Store& store, std::size_t count,
+                      const std::function<void(std::size_t)>& body) {
   constexpr std::size_t kAtOnce = 8;
   if (!store.is_remote()) {
-    for (const std::string& key : keys) body(key);
+    for (std::size_t i = 0; i < count; ++i) body(i);
     return;
   }
-  TaskGroup group(kAtOnce, keys.size() + 1);
-  for (const std::string& key : keys) {
-    group.run([&body, &key] { body(key); });
+  TaskGroup group(kAtOnce, count + 1);
+  for (std::size_t i = 0; i < count; ++i) {
+    group.run([&body, i] { body(i); });
   }
   group.wait();
 }

@@ -6,11 +6,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/bytes.h"
 #include "base/text.h"
-#include "store/traffic.h"
 
 namespace duckback {
 
@@ -95,8 +93,6 @@ class Store {
   virtual bool creates_atomically() { return true; }
   // Whether each request takes a round trip, and a listing one for each thousand objects.
   virtual bool is_remote() const { return false; }
-  // Nothing where there is no server.
-  virtual Traffic traffic() const { return {}; }
 };
 
 // Whether it has the form of a key (see above).
@@ -105,9 +101,10 @@ bool is_key(std::string_view key);
 // becomes a path.
 void check_key(std::string_view key);
 void check_prefix(std::string_view prefix);
-// Calls `body`, which asks `store`, for each of `keys`: of a remote one eight at a time.
-void for_each_at_once(const Store& store, const std::vector<std::string>& keys,
-                      const std::function<void(const std::string& key)>& body);
+// Calls `body`, which asks `store`, with each number below `count`: of a remote one eight at a
+// time.
+void for_each_at_once(const Store& store, std::size_t count,
+                      const std::function<void(std::size_t number)>& body);
 // Of credentials that may add objects but remove none: who may prune removes what they leave.
 void remove_if_allowed(Store& store, std::string_view key);
 // How many bytes `range` takes of an object of `object_bytes`. Throws Errc::damaged (see Range).

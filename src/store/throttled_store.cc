@@ -8,7 +8,7 @@
 namespace duckback {
 
 ThrottledStore::ThrottledStore(std::shared_ptr<Store> store, Limits limits, std::stop_token stop)
-    : store_(std::move(store)), limits_(std::move(limits)), stop_(std::move(stop)) {}
+    : WrappedStore(std::move(store)), limits_(std::move(limits)), stop_(std::move(stop)) {}
 
 // How long to wait until the lane is free; it is taken for `seconds` from then on.
 ThrottledStore::Clock::duration ThrottledStore::take(Lane& lane, double seconds) {

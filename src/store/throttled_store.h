@@ -3,13 +3,13 @@
 #include <mutex>
 #include <stop_token>
 
-#include "store/store.h"
+#include "store/wrapped_store.h"
 
 namespace duckback {
 
 // Waits before a verb as long as those before it were too many or too large. The limits hold on
 // average: one object goes as fast as it can, and the next waits for it.
-class ThrottledStore : public Store {
+class ThrottledStore : public WrappedStore {
  public:
   using Clock = std::chrono::steady_clock;
   struct Limits {
@@ -21,7 +21,6 @@ class ThrottledStore : public Store {
   };
   ThrottledStore(std::shared_ptr<Store> store, Limits limits, std::stop_token stop = {});
 
-  std::string name() const override { return store_->name(); }
   void put(std::string_view key, ByteView bytes) override;
   void create(std::string_view key, ByteView bytes) override;
   Bytes get(std::string_view key, Range range = {}) override;
@@ -30,15 +29,8 @@ class ThrottledStore : public Store {
                    const std::function<void(const ObjectInfo&)>& visit) override;
   bool exists(std::string_view key) override;
   void remove(std::string_view key) override;
-  void remove_anyway(std::string_view key) override { store_->remove_anyway(key); }
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   void drop_uploads(std::string_view key) override;
-  std::size_t remove_leftovers(SystemTime before) override {
-    return store_->remove_leftovers(before);
-  }
-  bool creates_atomically() override { return store_->creates_atomically(); }
-  bool is_remote() const override { return store_->is_remote(); }
-  Traffic traffic() const override { return store_->traffic(); }
 
  private:
   class ThrottledUpload;
@@ -49,7 +41,6 @@ class ThrottledStore : public Store {
   void begin_request(std::uint64_t bytes_to_send);
   void wait(Clock::duration time);
 
-  std::shared_ptr<Store> store_;
   Limits limits_;
   std::stop_token stop_;
   std::mutex mutex_;
