@@ -77,8 +77,15 @@ void ChunkWriter::put(const ChunkId& id, ByteView chunk, ObjectKind kind) {
 }
 
 PackBuilder ChunkWriter::new_pack(ObjectKind kind) {
-  std::lock_guard lock(mutex_);
-  return PackBuilder(sealer_, kind, std::exchange(spare_, {}));
+  Bytes memory;
+  {
+    std::lock_guard lock(mutex_);
+    if (!spare_.empty()) {
+      memory = std::move(spare_.back());
+      spare_.pop_back();
+    }
+  }
+  return PackBuilder(sealer_, kind, std::move(memory));
 }
 
 // When the pack before is put: so no more than one waits. Where it takes long, a few may be.
@@ -96,7 +103,7 @@ void ChunkWriter::put_pack(PackBuilder builder) {
   relied_on_.insert(pack.info.id);
   stats_.stored_bytes += pack.bytes.size();
   index_builder_.add(pack.info, pack.chunks);
-  spare_ = std::move(pack.bytes);
+  spare_.push_back(std::move(pack.bytes));
   if (index_builder_.entries() >= kNewMost) put_index();
 }
 

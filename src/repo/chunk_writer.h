@@ -59,7 +59,7 @@ class ChunkWriter {
   const Index& index_;
   Compression compression_;
 
-  mutable std::mutex mutex_;         // for the six below
+  mutable std::mutex mutex_;         // for the eight below
   std::unordered_set<ChunkId> new_;  // in no index file yet
   IndexBuilder index_builder_;
   std::vector<std::unique_ptr<IndexFile>> put_;  // index files of this writer
@@ -68,7 +68,7 @@ class ChunkWriter {
   std::uint64_t misses_ = 0;
   std::set<std::string> relied_on_;
   ChunkStats stats_;
-  Bytes spare_;  // memory of the pack that was put last
+  std::vector<Bytes> spare_;  // memory of packs that were put: new memory costs a fault a page
 
   std::mutex packing_;  // for the packs that are filled; before mutex_
   std::optional<PackBuilder> data_;

@@ -312,7 +312,9 @@ class Collector {
       report_.waiting_packs += due.size();
       return;
     }
-    for (const SnapshotName& name : expired_) store_.remove(name.key);
+    std::vector<std::string> expired;
+    for (const SnapshotName& name : expired_) expired.push_back(name.key);
+    remove_all(store_, expired);
     report_.removed_snapshots = expired_.size();
     if (due.empty()) return;
     report_.waits_for = what_came_back();
@@ -411,10 +413,10 @@ class Collector {
     }
     // Opened anew: repacking put files since.
     unlist(Index(store_, repository_.sealer()), gone);
-    for_each_at_once(store_, due.size(), [&](std::size_t i) {
-      store_.remove(pack_key(due[i]));
-      remove_mark(store_, due[i]);
-    });
+    std::vector<std::string> packs;
+    for (const std::string& id : due) packs.push_back(pack_key(id));
+    remove_all(store_, packs);
+    remove_marks(store_, due);
     for (const std::string& id : due) {
       count_removed(id);
       packs_[id].present = false;

@@ -51,6 +51,12 @@ void remove_mark(Store& store, const std::string& pack_id) {
   store.remove(key_of(kMarks, pack_id));
 }
 
+void remove_marks(Store& store, const std::vector<std::string>& pack_ids) {
+  std::vector<std::string> keys;
+  for (const std::string& id : pack_ids) keys.push_back(key_of(kMarks, id));
+  remove_all(store, keys);
+}
+
 void put_tombstone(const Repository& repository, const std::string& pack_id) {
   put_document(repository.store(), repository.sealer(), key_of(kTombstones, pack_id), "{}");
 }

@@ -24,6 +24,7 @@ Marks list_marks(Store& store);
 
 void put_mark(const Repository& repository, const std::string& pack_id);
 void remove_mark(Store& store, const std::string& pack_id);
+void remove_marks(Store& store, const std::vector<std::string>& pack_ids);
 void put_tombstone(const Repository& repository, const std::string& pack_id);
 void remove_tombstone(Store& store, const std::string& pack_id);
 

@@ -127,6 +127,12 @@ void RetryingStore::remove_anyway(std::string_view key) {
   }
 }
 
+std::vector<std::string> RetryingStore::remove_at_once(std::span<const std::string> keys) {
+  std::vector<std::string> left;
+  retry([&] { left = store_->remove_at_once(keys); });
+  return left;
+}
+
 std::unique_ptr<Upload> RetryingStore::begin_upload(std::string_view key) {
   std::unique_ptr<Upload> upload;
   bool unanswered = false;

@@ -29,6 +29,7 @@ class RetryingStore : public WrappedStore {
                    const std::function<void(const ObjectInfo&)>& visit) override;
   bool exists(std::string_view key) override;
   void remove(std::string_view key) override;
+  std::vector<std::string> remove_at_once(std::span<const std::string> keys) override;
   void remove_anyway(std::string_view key) override;
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   void drop_uploads(std::string_view key) override;

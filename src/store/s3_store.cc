@@ -1,12 +1,15 @@
 #include "store/s3_store.h"
 
+#include <algorithm>
 #include <charconv>
 #include <random>
+#include <set>
 
 #include "base/error.h"
 #include "store/s3_claim.h"
 #include "store/s3_listing.h"
 #include "store/s3_multipart.h"
+#include "store/s3_removal.h"
 
 namespace duckback {
 namespace {
@@ -290,6 +293,22 @@ void S3Store::remove(std::string_view key, bool despite_stop) {
   S3Answer answer = client_.send(request);
   bool gone = answer.http.status == 404 && answer.code != "NoSuchBucket";
   if (!answer.ok() && !gone) client_.fail(request, answer);
+}
+
+std::vector<std::string> S3Store::remove_at_once(std::span<const std::string> keys) {
+  DUCKBACK_ASSERT(keys.size() <= kRemovedAtOnceMost);
+  std::vector<std::string> objects;
+  for (const std::string& key : keys) {
+    check_key(key);
+    objects.push_back(object_of(key));
+  }
+  std::vector<std::string> left(keys.begin(), keys.end());
+  if (keys.size() < 2 || !removes_at_once_) return left;
+  std::vector<std::string> removed = remove_objects(client_, objects);
+  removes_at_once_ = !removed.empty();  // Else it does not offer that, or forbids it.
+  std::set<std::string> gone(removed.begin(), removed.end());
+  std::erase_if(left, [&](const std::string& key) { return gone.contains(object_of(key)); });
+  return left;
 }
 
 std::size_t S3Store::remove_leftovers(SystemTime before) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -37,6 +38,7 @@ class S3Store : public Store {
                    const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override { remove(key, false); }
   void remove_anyway(std::string_view key) override { remove(key, true); }
+  std::vector<std::string> remove_at_once(std::span<const std::string> keys) override;
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   void drop_uploads(std::string_view key) override;
   bool exists(std::string_view key) override;
@@ -69,6 +71,7 @@ class S3Store : public Store {
   std::mutex mutex_;
   std::optional<bool> atomic_;
   std::mutex claiming_;
+  std::atomic<bool> removes_at_once_ = true;
 };
 
 }  // namespace duckback

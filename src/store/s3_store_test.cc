@@ -128,5 +128,64 @@ TEST_F(S3Stores, RemovingFromABucketThatIsGoneIsNoSuccess) {
   error_of(Errc::no_repository, [&] { store_->remove("b"); });
 }
 
+std::vector<std::string> keys(int count) {
+  std::vector<std::string> keys;
+  for (int i = 0; i < count; ++i) keys.push_back(fmt::format("k{}", i));
+  return keys;
+}
+
+// "Deleted" of each object that the body of a DeleteObjects names, but those of `except`.
+std::string deleted(const std::string& body, const std::string& except = "") {
+  std::string answer = "<DeleteResult>";
+  for (std::size_t at = body.find("<Key>"); at != body.npos; at = body.find("<Key>", at + 1)) {
+    std::string key = body.substr(at, body.find("</Key>", at) - at) + "</Key>";
+    bool fails = !except.empty() && key == "<Key>p/" + except + "</Key>";
+    answer += fails ? "<Error>" + key + "<Code>AccessDenied</Code></Error>"
+                    : "<Deleted>" + key + "</Deleted>";
+  }
+  return answer + "</DeleteResult>";
+}
+
+TEST_F(S3Stores, RemoveAThousandWithOneRequest) {
+  LoopbackServer server([](const Heard& request) {
+    return http_answer(request.method == "POST" ? 200 : 204, deleted(request.body));
+  });
+  remove_all(store(server), keys(2001));
+  std::vector<Heard> heard = server.heard();
+  ASSERT_EQ(heard.size(), 3u);
+  EXPECT_EQ(heard[0].target, "/bucket?delete=");
+  EXPECT_THAT(heard[0].body, testing::StartsWith("<Delete><Object><Key>p/k0</Key></Object>"));
+  EXPECT_NE(heard[0].header("content-md5"), "");  // S3 asks for it.
+  EXPECT_EQ(heard[2].method + " " + heard[2].target, "DELETE /bucket/p/k2000");
+  EXPECT_EQ(store_->traffic().delete_requests, 3u);
+}
+
+// Google's servers have no such request, and policies may forbid it.
+TEST_F(S3Stores, RemoveOneByOneWhereTheServerRemovesNoThousand) {
+  for (int status : {400, 403, 404, 405, 501}) {
+    SCOPED_TRACE(status);
+    LoopbackServer server([&](const Heard& request) {
+      return http_answer(request.method == "POST" ? status : 204);
+    });
+    remove_all(store(server), keys(1500));
+    EXPECT_EQ(server.heard().size(), 1501u);
+  }
+  LoopbackServer silent([](const Heard&) { return http_answer(200, "<DeleteResult/>"); });
+  remove_all(store(silent), keys(3));
+  EXPECT_EQ(silent.heard().size(), 4u);
+}
+
+TEST_F(S3Stores, SayWhyOneOfManyWasNotRemoved) {
+  LoopbackServer server([](const Heard& request) {
+    if (request.method == "POST") return http_answer(200, deleted(request.body, "k1"));
+    return http_answer(403, "<Error><Code>AccessDenied</Code></Error>");
+  });
+  EXPECT_THAT(error_of(Errc::refused, [&] { remove_all(store(server), keys(3)); }),
+              HasSubstr("p/k1"));
+  EXPECT_EQ(server.heard().size(), 2u);
+  LoopbackServer busy([](const Heard&) { return http_answer(503); });
+  error_of(Errc::unavailable, [&] { remove_all(store(busy), keys(3)); });
+}
+
 }  // namespace
 }  // namespace duckback

@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 
@@ -53,6 +54,10 @@ bool Store::exists(std::string_view key) {
   return found;
 }
 
+std::vector<std::string> Store::remove_at_once(std::span<const std::string> keys) {
+  return {keys.begin(), keys.end()};
+}
+
 void Store::drop_uploads(std::string_view key) { check_key(key); }
 
 std::size_t Store::remove_leftovers(SystemTime) { return 0; }
@@ -96,6 +101,15 @@ void for_each_at_once(const Store& store, std::size_t count,
     group.run([&body, i] { body(i); });
   }
   group.wait();
+}
+
+void remove_all(Store& store, std::span<const std::string> keys) {
+  while (!keys.empty()) {
+    auto some = keys.first(std::min(keys.size(), Store::kRemovedAtOnceMost));
+    keys = keys.subspan(some.size());
+    std::vector<std::string> left = store.remove_at_once(some);
+    for_each_at_once(store, left.size(), [&](std::size_t i) { store.remove(left[i]); });
+  }
 }
 
 void remove_if_allowed(Store& store, std::string_view key) {

@@ -4,8 +4,10 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/text.h"
@@ -76,6 +78,10 @@ class Store {
   virtual void remove(std::string_view key) = 0;
   // The same, but even a stop leaves it one try: to clean up.
   virtual void remove_anyway(std::string_view key) { remove(key); }
+  // Removes up to kRemovedAtOnceMost with one request where there is such a one; returns those that
+  // are left. See remove_all().
+  static constexpr std::size_t kRemovedAtOnceMost = 1000;
+  virtual std::vector<std::string> remove_at_once(std::span<const std::string> keys);
   // The same for those with no further '/' in their key behind `prefix`.
   virtual void list_folder(std::string_view prefix,
                            const std::function<void(const ObjectInfo&)>& visit);
@@ -105,6 +111,9 @@ void check_prefix(std::string_view prefix);
 // time.
 void for_each_at_once(const Store& store, std::size_t count,
                       const std::function<void(std::size_t number)>& body);
+// As Store::remove(), of many, with as few requests as the store has; if it throws, some of them
+// may be gone.
+void remove_all(Store& store, std::span<const std::string> keys);
 // Of credentials that may add objects but remove none: who may prune removes what they leave.
 void remove_if_allowed(Store& store, std::string_view key);
 // How many bytes `range` takes of an object of `object_bytes`. Throws Errc::damaged (see Range).

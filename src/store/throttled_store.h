@@ -29,6 +29,10 @@ class ThrottledStore : public WrappedStore {
                    const std::function<void(const ObjectInfo&)>& visit) override;
   bool exists(std::string_view key) override;
   void remove(std::string_view key) override;
+  // One by one: whoever limits the rate of requests means what the server has to do for them.
+  std::vector<std::string> remove_at_once(std::span<const std::string> keys) override {
+    return Store::remove_at_once(keys);
+  }
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
   void drop_uploads(std::string_view key) override;
 

@@ -25,6 +25,9 @@ class WrappedStore : public Store {
   bool exists(std::string_view key) override { return store_->exists(key); }
   void remove(std::string_view key) override { store_->remove(key); }
   void remove_anyway(std::string_view key) override { store_->remove_anyway(key); }
+  std::vector<std::string> remove_at_once(std::span<const std::string> keys) override {
+    return store_->remove_at_once(keys);
+  }
   std::unique_ptr<Upload> begin_upload(std::string_view key) override {
     return store_->begin_upload(key);
   }

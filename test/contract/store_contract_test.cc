@@ -205,6 +205,19 @@ TEST_P(StoreContract, WhatWasRemovedCanBeCreatedAgain) {
   EXPECT_EQ(get("config"), "second");
 }
 
+TEST_P(StoreContract, ManyAreRemovedTogetherAndNothingElse) {
+  std::vector<std::string> gone = {"not/there"};
+  for (int i = 0; i < 20; ++i) {
+    put(fmt::format("packs/{}", i), "x");
+    if (i != 7) gone.push_back(fmt::format("packs/{}", i));
+  }
+  remove_all(*store_, gone);
+  EXPECT_THAT(keys(), ElementsAre("packs/7"));
+  remove_all(*store_, gone);
+  remove_all(*store_, {});
+  error_of(Errc::invalid, [&] { remove_all(*store_, std::vector<std::string>{"../x"}); });
+}
+
 TEST_P(StoreContract, WhatIsNotThereIsNotFoundByName) {
   put("packs/00/abc", "x");
   for (std::string key : {"packs/00/abd", "packs/01/abc", "none", "packs", "packs/00"}) {

@@ -5,11 +5,12 @@
 touch no-cache; XDG_CACHE_HOME=$tmp/no-cache; export XDG_CACHE_HOME
 repo=s3://killed/repo
 export DUCKBACK_REPO=$repo
-# ended_at SIGNAL REQUEST ARGUMENT…: the server does the first request that matches, and falls silent; then duckback gets
-# the signal.
+# ended_at SIGNAL REQUEST ARGUMENT…: the server does the first request that matches ("REQUEST, the second": the one after
+# it) and falls silent; then duckback gets the signal.
 ended_at() {
   signal=$1 moment=$2; shift 2
-  faults "{\"faults\": [\"silent\"], \"match\": \"$moment\", \"times\": 1}"
+  case $moment in *", the second") every=2 ;; *) every=1 ;; esac
+  faults "{\"faults\": [\"silent\"], \"match\": \"${moment%, the second}\", \"every\": $every, \"times\": 1}"
   $faulty "$duckback" "$@" >out 2>err & victim=$!
   until curl -sf "$DUCKBACK_TEST_S3_CONTROL" | grep -q fell_silent; do
     kill -0 $victim 2>/dev/null || fail "$moment: it ended before"
@@ -101,8 +102,9 @@ expect 0 "$duckback" pin "$first"; first=$(cat out)
 new_extra() { rm -f extra.duckdb; sql extra.duckdb "CREATE TABLE t AS SELECT uuid() AS a FROM range(100000); CHECKPOINT"; }
 new_extra
 expect 0 "$duckback" backup extra.duckdb; extra=$(cat out)
+# Packs go with one request, and their marks with the next.
 for moment in 'PUT .*/trash/packs/' 'DELETE .*/trash/snapshots/' 'PUT .*/trash/removed/' 'PUT .*/index/' \
-  'DELETE .*/packs/../' 'DELETE .*/trash/packs/'; do
+  'POST .*[?]delete' 'POST .*[?]delete, the second'; do
   new_extra
   expect 0 "$duckback" backup extra.duckdb; before=$extra extra=$(cat out)
   expect 0 "$duckback" forget "$before"

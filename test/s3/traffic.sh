@@ -17,9 +17,9 @@ server_sees() {
     [ "$said" = "$seen" ] || fail "$command: $said $1, but the server saw $seen"
   done
 }
-server_sees write_requests '^(PUT|POST) |^GET [^ ]*(list-type|uploads)'
+server_sees write_requests '^(PUT |POST (?!.*[?]delete))|^GET [^ ]*(list-type|uploads)'
 server_sees read_requests '^(GET|HEAD) [^?]*$'
-server_sees delete_requests '^DELETE '
+server_sees delete_requests '^DELETE |^POST [^ ]*[?]delete'
 
 # Bytes: of a copy all of the database goes there, and back.
 expect 0 "$duckback" copy app.duckdb s3://traffic/copies/app.duckdb --stats --json

@@ -22,7 +22,9 @@ class S3Server {
   // `If-None-Match`.
   static std::string bucket(const std::string& name, bool versioned = false) {
     S3Client client({name, "", {.endpoint = endpoint()}}, AwsConfig(), {}, {});
-    client.send_ok({.method = "PUT"});
+    S3Request make{.method = "PUT"};
+    S3Answer made = client.send(make);
+    if (!made.ok() && made.code != "BucketAlreadyOwnedByYou") client.fail(make, made);
     if (versioned) {
       std::string_view wanted =
           "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
