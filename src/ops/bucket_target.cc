@@ -44,8 +44,11 @@ BucketTarget::BucketTarget(const CopyOptions& options, std::shared_ptr<Store> st
                 options.destination);
   }
   refuse_repository();
-  remove_dead_claims(*store_);
   choose_name(options);
+  start_.begun = [this, step = options.step](const Upload& upload) {
+    claim_->note_upload(upload.token());
+    if (upload.parts_before() > 0 && step) step("going on with the upload of a copy that was stopped");
+  };
   workplace_ = scratch_.path() / address_.name;
 }
 
@@ -64,6 +67,7 @@ void BucketTarget::choose_name(const CopyOptions& options) {
   std::string stem = given.stem().string();
   std::string extension = given.extension().string();
   bool chosen = given.empty() || options.timestamp;
+  start_.left = remove_dead_claims(*store_, chosen ? "" : address_.name);
   if (given.empty()) {
     stem = "backup";
     extension = ".duckdb";
@@ -82,7 +86,7 @@ void BucketTarget::choose_name(const CopyOptions& options) {
 
 // False if a name that we choose is not free.
 bool BucketTarget::take_name(const CopyOptions& options, bool chosen) {
-  claim_ = CopyClaim::take(*store_, address_.name);
+  claim_ = CopyClaim::take(*store_, address_.name, start_.left);
   if (!claim_) {
     if (chosen) return false;
     throw Error(Errc::conflict,
@@ -121,11 +125,11 @@ void BucketTarget::check_replaceable() const {
 
 std::unique_ptr<UploadSink> BucketTarget::make_sink() {
   return std::make_unique<UploadSink>(
-      *store_, address_.name, UploadSink::Options{.scratch = scratch_.path(), .sending = sending_});
+      *store_, address_.name, UploadSink::Options{.scratch = scratch_.path(), .sending = sending_, .start = start_});
 }
 
 void BucketTarget::publish(FileSink::Staged& copy, Sidecar& sidecar) {
-  SentFile database = send_file(*store_, address_.name, copy.database, sending_);
+  SentFile database = send_file(*store_, address_.name, copy.database, sending_, start_);
   publish(database, copy.wal, sidecar);
 }
 

@@ -45,6 +45,7 @@ class BucketTarget : public CopyTarget {
   TempFolder scratch_;
   fs::path workplace_;
   Sending sending_;
+  UploadStart start_;
 };
 
 }  // namespace duckback

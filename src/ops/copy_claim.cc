@@ -19,9 +19,7 @@ constexpr std::string_view kFolder = "duckback-claims/";
 constexpr auto kRenewed = std::chrono::minutes(5);
 constexpr auto kDead = std::chrono::minutes(60);
 
-std::string text_of_mine() {
-  json claim = {{"nonce", random_id()}};
-  add_this_process(claim);
+std::string text_of(const json& claim) {
   return claim.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -41,34 +39,47 @@ bool process_has_ended(const std::string& text) {
   }
 }
 
-bool is_dead(Store& store, const ObjectInfo& claim, SystemTime now) {
-  if (now - claim.modified > kDead) return true;
+// Empty where it says nothing of one.
+std::string upload_in(const std::string& text) {
   try {
-    return process_has_ended(read(store, claim.key));
-  } catch (const Error& error) {
-    if (error.code() != Errc::not_found) throw;
-    return false;  // It was given up meanwhile.
+    return json::parse(text).at("upload").get<std::string>();
+  } catch (const json::exception&) {
+    return "";
   }
+}
+
+// What it says, if its process is no more.
+std::optional<std::string> read_dead(Store& store, const ObjectInfo& claim, SystemTime now) {
+  try {
+    std::string text = read(store, claim.key);
+    if (now - claim.modified > kDead || process_has_ended(text)) return text;
+  } catch (const Error& error) {
+    if (error.code() != Errc::not_found) throw;  // Else it was given up meanwhile.
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
-CopyClaim::CopyClaim(Store& store, std::string key, std::string text)
+CopyClaim::CopyClaim(Store& store, std::string key, json claim)
     : store_(store),
       key_(std::move(key)),
-      text_(std::move(text)),
+      claim_(std::move(claim)),
       renewing_([this](const std::stop_token& stop) { keep(stop); }) {}
 
-std::unique_ptr<CopyClaim> CopyClaim::take(Store& store, const std::string& name) {
+std::unique_ptr<CopyClaim> CopyClaim::take(Store& store, const std::string& name,
+                                           const std::string& upload) {
   std::string key = std::string(kFolder) + name;
-  std::string text = text_of_mine();
+  json claim = {{"nonce", random_id()}};
+  add_this_process(claim);
+  if (!upload.empty()) claim["upload"] = upload;
   try {
-    store.create(key, as_bytes(text));
+    store.create(key, as_bytes(text_of(claim)));
   } catch (const Error& error) {
     if (error.code() != Errc::conflict) throw;
     return nullptr;
   }
-  return std::unique_ptr<CopyClaim>(new CopyClaim(store, std::move(key), std::move(text)));
+  return std::unique_ptr<CopyClaim>(new CopyClaim(store, std::move(key), std::move(claim)));
 }
 
 CopyClaim::~CopyClaim() {
@@ -89,8 +100,9 @@ void CopyClaim::keep(const std::stop_token& stop) {
     changed.wait_for(lock, stop, kRenewed, [] { return false; });
     if (stop.stop_requested()) return;
     try {
-      expect_mine();
-      store_.put(key_, as_bytes(text_));
+      std::lock_guard guard(mutex_);
+      check();
+      store_.put(key_, as_bytes(text_of(claim_)));
     } catch (const Error&) {  // In a few minutes again; if it is lost, expect_mine() says so.
     } catch (const Interrupted&) {
       return;
@@ -99,8 +111,21 @@ void CopyClaim::keep(const std::stop_token& stop) {
 }
 
 void CopyClaim::expect_mine() {
+  std::lock_guard guard(mutex_);
+  check();
+}
+
+void CopyClaim::note_upload(const std::string& token) {
+  std::lock_guard guard(mutex_);
+  if (claim_.value("upload", "") == token) return;
+  check();
+  claim_["upload"] = token;
+  store_.put(key_, as_bytes(text_of(claim_)));
+}
+
+void CopyClaim::check() {
   try {
-    if (read(store_, key_) == text_) return;
+    if (read(store_, key_) == text_of(claim_)) return;
   } catch (const Error& error) {
     if (error.code() != Errc::not_found) throw;
   }
@@ -125,21 +150,22 @@ std::set<std::string> list_claims(Store& store) {
   return names;
 }
 
-std::size_t remove_dead_claims(Store& store) {
+std::string remove_dead_claims(Store& store, const std::string& resumed) {
   std::vector<ObjectInfo> claims;
   store.list(kFolder, [&](const ObjectInfo& object) { claims.push_back(object); });
-  if (claims.empty()) return 0;
+  if (claims.empty()) return "";
   SystemTime now = now_of(store);
-  std::size_t removed = 0;
+  std::string left;
   for (const ObjectInfo& claim : claims) {
-    if (!is_dead(store, claim, now)) continue;
+    std::optional<std::string> text = read_dead(store, claim, now);
+    if (!text) continue;
     std::string name = claim.key.substr(kFolder.size());
-    store.drop_uploads(name);
+    if (name == resumed) left = upload_in(*text);
+    if (name != resumed || left.empty()) store.drop_uploads(name);
     store.drop_uploads(name + ".wal");
     store.remove(claim.key);
-    ++removed;
   }
-  return removed;
+  return left;
 }
 
 }  // namespace duckback

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <thread>
@@ -15,20 +17,26 @@ namespace duckback {
 class CopyClaim {
  public:
   // Nothing if somebody has it. Throws as the store does.
-  static std::unique_ptr<CopyClaim> take(Store& store, const std::string& name);
+  static std::unique_ptr<CopyClaim> take(Store& store, const std::string& name,
+                                         const std::string& upload = "");
   ~CopyClaim();
   CopyClaim(const CopyClaim&) = delete;
   CopyClaim& operator=(const CopyClaim&) = delete;
 
   // Throws Errc::conflict if somebody took it for that of a dead process.
   void expect_mine();
+  // Says in it with which token another process can go on with the upload of the database, if this
+  // one is killed. Throws as expect_mine().
+  void note_upload(const std::string& token);
 
  private:
-  CopyClaim(Store& store, std::string key, std::string text);
+  CopyClaim(Store& store, std::string key, nlohmann::json claim);
+  void check();
   void keep(const std::stop_token& stop);
   Store& store_;
   const std::string key_;
-  const std::string text_;
+  std::mutex mutex_;  // for what is there, and should be
+  nlohmann::json claim_;
   std::jthread renewing_;
 };
 
@@ -37,7 +45,8 @@ SystemTime now_of(Store& store);
 // The names that somebody has a claim on.
 std::set<std::string> list_claims(Store& store);
 // Removes claims of processes that have ended on this machine, or did not renew theirs for an hour,
-// together with the uploads that those had begun. Returns how many.
-std::size_t remove_dead_claims(Store& store);
+// together with the uploads that those had begun: but for that of a database to be called
+// `resumed`, if its claim has the token of it, which is returned.
+std::string remove_dead_claims(Store& store, const std::string& resumed = "");
 
 }  // namespace duckback

@@ -33,7 +33,8 @@ void UploadSink::begin(std::uint64_t file_bytes, std::uint64_t block_bytes, Byte
     part_bytes_ = std::max(part_bytes_, part_bytes);
     sender_.reset();
     sent_.clear();
-    sender_ = std::make_unique<PartSender>(store_, key_, part_bytes_);
+    sender_ = std::make_unique<PartSender>(store_, key_, part_bytes_, count, options_.start);
+    sent_.resize(sender_->parts_before());
   }
   parts_.assign(count, Part());
   held_ = 0;
@@ -229,9 +230,10 @@ std::optional<UploadSink::Staged> UploadSink::finish(const Image& image) {
 }
 
 SentFile send_file(Store& store, const std::string& key, const StagedFile& file,
-                   const Sending& sending) {
+                   const Sending& sending, const UploadStart& start) {
   std::uint64_t part_bytes = part_bytes_for(file.bytes);
-  PartSender sender(store, key, part_bytes);
+  std::size_t parts = (file.bytes + part_bytes - 1) / part_bytes;
+  PartSender sender(store, key, part_bytes, parts, start);
   for (std::uint64_t at = 0, number = 0; at < file.bytes; at += part_bytes, ++number) {
     Bytes part(std::min(part_bytes, file.bytes - at));
     if (file.temp.file().read_at(at, part) != part.size()) {

@@ -36,6 +36,7 @@ class UploadSink : public ImageSink {
     std::optional<std::uint64_t> part_bytes{};  // for tests
     std::optional<std::uint64_t> space{};       // the same: how much of the disk may be used
     Sending sending{};                          // of finish()
+    UploadStart start{};
   };
   UploadSink(Store& store, std::string key, Options options);
   ~UploadSink() override;
@@ -104,6 +105,6 @@ class UploadSink : public ImageSink {
 
 // Sends a file as it is.
 SentFile send_file(Store& store, const std::string& key, const StagedFile& file,
-                   const Sending& sending = nullptr);
+                   const Sending& sending = nullptr, const UploadStart& start = {});
 
 }  // namespace duckback

@@ -11,15 +11,31 @@ constexpr std::uint64_t kPartBytes = 16 << 20;
 constexpr std::size_t kThreads = 3;
 constexpr std::size_t kThreadsForLarge = 1;
 
+std::unique_ptr<Upload> begin(Store& store, const std::string& key, std::size_t parts,
+                              const UploadStart& start) {
+  std::unique_ptr<Upload> upload;
+  if (!start.left.empty()) {
+    upload = store.resume_upload(key, start.left);
+    if (upload && upload->parts_before() > parts) upload.reset();
+    if (!upload) store.drop_uploads(key);
+  }
+  if (!upload) upload = store.begin_upload(key);
+  if (start.begun) start.begun(*upload);
+  return upload;
+}
+
 }  // namespace
 
-PartSender::PartSender(Store& store, const std::string& key, std::uint64_t part_bytes)
-    : upload_(store.begin_upload(key)),
+PartSender::PartSender(Store& store, const std::string& key, std::uint64_t part_bytes,
+                       std::size_t parts, const UploadStart& start)
+    : upload_(begin(store, key, parts, start)),
       group_(part_bytes > kPartBytes ? kThreadsForLarge : kThreads, 1) {}
 
 void PartSender::send(std::size_t number, Bytes part) {
   auto shared = std::make_shared<Bytes>(std::move(part));
-  group_.run([this, number, shared] { upload_->put_part(number, *shared); });
+  group_.run([this, number, shared] {
+    if (!upload_->has_part(number, *shared)) upload_->put_part(number, *shared);
+  });
 }
 
 std::unique_ptr<Upload> PartSender::finish() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -8,10 +9,21 @@
 
 namespace duckback {
 
-// Sends the parts of one object, several at once. Memory: a few parts. For one thread.
+// How the upload of an object begins.
+struct UploadStart {
+  // The token of one that was left, to go on with if it has no more parts than the object.
+  std::string left{};
+  // Is told of the one that is begun or gone on with.
+  std::function<void(const Upload&)> begun{};
+};
+
+// Sends the parts of one object, several at once; not those that are there already. Memory: a few
+// parts. For one thread.
 class PartSender {
  public:
-  PartSender(Store& store, const std::string& key, std::uint64_t part_bytes);
+  PartSender(Store& store, const std::string& key, std::uint64_t part_bytes, std::size_t parts,
+             const UploadStart& start = {});
+  std::size_t parts_before() const { return upload_->parts_before(); }
   // Waits while too many are on their way. Throws what went wrong with those before.
   void send(std::size_t number, Bytes part);
   // All have arrived when it returns.

@@ -141,6 +141,17 @@ std::unique_ptr<Upload> RetryingStore::begin_upload(std::string_view key) {
     unanswered = true;
     upload = store_->begin_upload(key);
   });
+  return retrying(std::move(upload));
+}
+
+std::unique_ptr<Upload> RetryingStore::resume_upload(std::string_view key,
+                                                     const std::string& token) {
+  std::unique_ptr<Upload> upload;
+  retry([&] { upload = store_->resume_upload(key, token); });
+  return upload ? retrying(std::move(upload)) : nullptr;
+}
+
+std::unique_ptr<Upload> RetryingStore::retrying(std::unique_ptr<Upload> upload) {
   return std::make_unique<WrappedUpload>(
       std::move(upload), [this](const std::function<void()>& request) { retry(request); });
 }

@@ -32,11 +32,13 @@ class RetryingStore : public WrappedStore {
   std::vector<std::string> remove_at_once(std::span<const std::string> keys) override;
   void remove_anyway(std::string_view key) override;
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
+  std::unique_ptr<Upload> resume_upload(std::string_view key, const std::string& token) override;
   void drop_uploads(std::string_view key) override;
   std::size_t remove_leftovers(SystemTime before) override;
   bool creates_atomically() override;
 
  private:
+  std::unique_ptr<Upload> retrying(std::unique_ptr<Upload> upload);
   using Visit = std::function<void(const ObjectInfo&)>;
   void list_again(const std::function<void(const Visit&)>& list, const Visit& visit);
   void retry(const std::function<void()>& body);

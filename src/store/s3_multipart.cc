@@ -1,7 +1,9 @@
 #include "store/s3_multipart.h"
 
 #include <algorithm>
+#include <charconv>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <random>
 
@@ -160,20 +162,120 @@ std::vector<Begun> list_unfinished(S3Client& client, const std::string& object) 
   }
 }
 
+struct SentPart {
+  std::uint64_t bytes = 0;
+  std::string tag;
+};
+using SentParts = std::map<std::size_t, SentPart>;  // by number, from 0
+
+std::optional<std::uint64_t> number_in(const XmlElement& element, std::string_view name) {
+  std::string_view text = element.text_of(name);
+  std::uint64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// Nothing if the upload is gone, or one may not see its parts.
+std::optional<SentParts> list_parts(S3Client& client, const Begun& upload) {
+  SentParts parts;
+  std::string from;
+  for (;;) {
+    S3Request request{.object = upload.object,
+                      .query = {{"uploadId", upload.id}},
+                      .answer_most = 8 << 20,
+                      .permission = "s3:ListMultipartUploadParts"};
+    if (!from.empty()) request.query.emplace_back("part-number-marker", from);
+    S3Answer answer = client.send(request);
+    if (answer.http.status == 404 || answer.http.status == 403) return std::nullopt;
+    if (!answer.ok()) client.fail(request, answer);
+    XmlElement page = parse_xml(answer.http.body);
+    for (const XmlElement& each : page.children) {
+      if (each.name != "Part") continue;
+      std::optional<std::uint64_t> number = number_in(each, "PartNumber");
+      std::optional<std::uint64_t> bytes = number_in(each, "Size");
+      if (!number || !bytes || *number == 0 || *number > Upload::kPartsMost) return std::nullopt;
+      parts[*number - 1] = {*bytes, std::string(each.text_of("ETag"))};
+    }
+    if (page.text_of("IsTruncated") != "true") return parts;
+    std::string next(page.text_of("NextPartNumberMarker"));
+    if (next == from || next.empty()) return std::nullopt;
+    from = std::move(next);
+  }
+}
+
+// What another process needs to go on with an upload, "MARK OPTIONS ID": how it is known again
+// once it is completed, a digest of what it was begun with, and what the server calls it.
+struct Token {
+  static constexpr std::size_t kDigits = 32;
+  std::string mark;
+  std::string options;
+  std::string id;
+
+  std::string text() const { return fmt::format("{} {} {}", mark, options, id); }
+  static std::optional<Token> parse(const std::string& text) {
+    if (text.size() <= 2 * (kDigits + 1) || text[kDigits] != ' ' || text[2 * kDigits + 1] != ' ') {
+      return std::nullopt;
+    }
+    return Token{text.substr(0, kDigits), text.substr(kDigits + 1, kDigits),
+                 text.substr(2 * (kDigits + 1))};
+  }
+};
+
+// Empty where it depends on the time: a lock would end too early.
+std::string digest_of_options(const HttpHeaders& headers) {
+  std::string text;
+  for (const auto& [name, value] : headers) {
+    if (name == "x-amz-object-lock-retain-until-date") return "";
+    text += fmt::format("{}:{}\n", name, value);
+  }
+  return sha256_hex(as_bytes(text)).substr(0, Token::kDigits);
+}
+
 class S3Upload : public Upload {
  public:
   S3Upload(S3Client& client, const std::string& object, const HttpHeaders& headers)
       : client_(client),
         mark_(random_name()),
+        options_(digest_of_options(headers)),
         upload_(begin(client, object, marked(headers, mark_))),
         aborting_(client, upload_) {}
+  // One that was begun before, with these parts.
+  S3Upload(S3Client& client, const std::string& object, Token token, SentParts before)
+      : client_(client),
+        mark_(std::move(token.mark)),
+        options_(std::move(token.options)),
+        upload_{object, std::move(token.id)},
+        aborting_(client, upload_),
+        parts_before_(before.empty() ? 0 : before.rbegin()->first + 1),
+        before_(std::move(before)) {}
+
+  std::string token() const override {
+    return options_.empty() ? "" : Token{mark_, options_, upload_.id}.text();
+  }
+  std::size_t parts_before() const override { return parts_before_; }
 
   void put_part(std::size_t number, ByteView bytes) override {
     DUCKBACK_ASSERT(number < kPartsMost);
+    {
+      std::lock_guard lock(mutex_);
+      before_.erase(number);
+    }
     std::string tag = send_part(client_, upload_, number + 1, bytes);
-    std::lock_guard lock(mutex_);
-    if (tags_.size() <= number) tags_.resize(number + 1);
-    tags_[number] = std::move(tag);
+    keep(number, std::move(tag));
+  }
+
+  bool has_part(std::size_t number, ByteView bytes) override {
+    std::string tag;
+    {
+      std::lock_guard lock(mutex_);
+      auto part = before_.find(number);
+      if (part == before_.end() || part->second.bytes != bytes.size()) return false;
+      tag = part->second.tag;
+    }
+    if (tag != '"' + md5_hex(bytes) + '"') return false;
+    keep(number, std::move(tag));
+    return true;
   }
 
   ObjectInfo complete() override {
@@ -209,11 +311,20 @@ class S3Upload : public Upload {
                       .tag = std::string(header_of(answer.http.headers, "etag"))};
   }
 
+  void keep(std::size_t number, std::string tag) {
+    std::lock_guard lock(mutex_);
+    if (tags_.size() <= number) tags_.resize(number + 1);
+    tags_[number] = std::move(tag);
+  }
+
   S3Client& client_;
   const std::string mark_;
+  const std::string options_;
   const Begun upload_;
   Aborting aborting_;
-  std::mutex mutex_;
+  const std::size_t parts_before_ = 0;
+  std::mutex mutex_;  // for what follows
+  SentParts before_;  // as they still are
   std::vector<std::string> tags_;
 };
 
@@ -230,6 +341,15 @@ void put_in_parts(S3Client& client, const std::string& object, ByteView bytes,
 std::unique_ptr<Upload> begin_parts(S3Client& client, const std::string& object,
                                     const HttpHeaders& headers) {
   return std::make_unique<S3Upload>(client, object, headers);
+}
+
+std::unique_ptr<Upload> resume_parts(S3Client& client, const std::string& object,
+                                     const HttpHeaders& headers, const std::string& text) {
+  std::optional<Token> token = Token::parse(text);
+  if (!token || token->options != digest_of_options(headers)) return nullptr;
+  std::optional<SentParts> parts = list_parts(client, {object, token->id});
+  if (!parts) return nullptr;
+  return std::make_unique<S3Upload>(client, object, std::move(*token), std::move(*parts));
 }
 
 void remove_uploads(S3Client& client, const std::string& object) {

@@ -279,6 +279,11 @@ std::unique_ptr<Upload> S3Store::begin_upload(std::string_view key) {
   return begin_parts(client_, object_of(key), put_headers({}, false));
 }
 
+std::unique_ptr<Upload> S3Store::resume_upload(std::string_view key, const std::string& token) {
+  check_key(key);
+  return resume_parts(client_, object_of(key), put_headers({}, false), token);
+}
+
 void S3Store::drop_uploads(std::string_view key) {
   check_key(key);
   remove_uploads(client_, object_of(key));

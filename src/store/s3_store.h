@@ -40,6 +40,7 @@ class S3Store : public Store {
   void remove_anyway(std::string_view key) override { remove(key, true); }
   std::vector<std::string> remove_at_once(std::span<const std::string> keys) override;
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
+  std::unique_ptr<Upload> resume_upload(std::string_view key, const std::string& token) override;
   void drop_uploads(std::string_view key) override;
   bool exists(std::string_view key) override;
   bool creates_atomically() override;

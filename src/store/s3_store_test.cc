@@ -187,5 +187,57 @@ TEST_F(S3Stores, SayWhyOneOfManyWasNotRemoved) {
   error_of(Errc::unavailable, [&] { remove_all(store(busy), keys(3)); });
 }
 
+// A server with one upload; the answer to who asks for its parts is given.
+std::string with_upload(const Heard& request, const std::string& parts) {
+  if (request.method == "GET") return parts;
+  if (request.method == "POST") return http_answer(200, "<R><UploadId>the id</UploadId></R>");
+  return http_answer(request.method == "PUT" ? 200 : 204, "", {{"etag", "\"sent\""}});
+}
+
+// MD5 by RFC 1321, A.5: of "abc".
+constexpr const char* kParts = R"(<R>
+  <Part><PartNumber>1</PartNumber><ETag>"900150983cd24fb0d6963f7d28e17f72"</ETag><Size>3</Size></Part>
+  <Part><PartNumber>3</PartNumber><ETag>"no digest of it"</ETag><Size>3</Size></Part></R>)";
+
+TEST_F(S3Stores, GoOnWithAnUploadWhosePartsAreTheSame) {
+  LoopbackServer server(
+      [](const Heard& request) { return with_upload(request, http_answer(200, kParts)); });
+  std::string token = store(server).begin_upload("a")->token();
+  std::unique_ptr<Upload> upload = store(server).resume_upload("a", token);
+  ASSERT_TRUE(upload);
+  EXPECT_EQ(upload->parts_before(), 3u);
+  EXPECT_EQ(upload->token(), token);
+  EXPECT_FALSE(upload->has_part(0, as_bytes("abd")));
+  EXPECT_FALSE(upload->has_part(0, as_bytes("abcd")));
+  EXPECT_FALSE(upload->has_part(1, as_bytes("abc")));
+  EXPECT_FALSE(upload->has_part(2, as_bytes("abc")));
+  EXPECT_TRUE(upload->has_part(0, as_bytes("abc")));
+  EXPECT_EQ(server.heard().back().method, "GET");  // No part was sent.
+  upload->put_part(0, as_bytes("abd"));
+  EXPECT_FALSE(upload->has_part(0, as_bytes("abc")));
+}
+
+TEST_F(S3Stores, DoNotGoOnWithAnUploadThatIsGoneOrWasBegunOtherwise) {
+  std::string parts = http_answer(200, kParts);
+  LoopbackServer server([&](const Heard& request) { return with_upload(request, parts); });
+  std::string token = store(server).begin_upload("a")->token();
+  EXPECT_TRUE(store(server).resume_upload("a", token));
+  EXPECT_FALSE(store(server, {.storage_class = "STANDARD_IA"}).resume_upload("a", token));
+  for (const std::string& none : {std::string(), std::string("x"), std::string(100, 'x')}) {
+    EXPECT_FALSE(store(server).resume_upload("a", none));
+  }
+  for (std::string answer :
+       {http_answer(404, "<Error><Code>NoSuchUpload</Code></Error>"), http_answer(403),
+        http_answer(200, "<R><Part><PartNumber>0</PartNumber><Size>3</Size></Part></R>"),
+        http_answer(200, "<R><Part><PartNumber>10001</PartNumber><Size>3</Size></Part></R>"),
+        http_answer(200, "<R><IsTruncated>true</IsTruncated></R>")}) {
+    parts = answer;
+    EXPECT_FALSE(store(server).resume_upload("a", token)) << answer;
+  }
+  // What is locked would be so from the time on when it was begun.
+  EXPECT_EQ(store(server, {.lock_mode = "GOVERNANCE", .lock_days = 1}).begin_upload("a")->token(),
+            "");
+}
+
 }  // namespace
 }  // namespace duckback

@@ -148,6 +148,8 @@ std::string uri_encode(std::string_view text, bool keep_slashes) {
 
 std::string sha256_hex(ByteView bytes) { return to_hex(digest("SHA256", bytes)); }
 
+std::string md5_hex(ByteView bytes) { return to_hex(digest("MD5", bytes)); }
+
 std::string md5_base64(ByteView bytes) {
   Bytes md5 = digest("MD5", bytes);
   std::array<unsigned char, 25> text;

@@ -56,5 +56,6 @@ std::string uri_encode(std::string_view text, bool keep_slashes);
 std::string sha256_hex(ByteView bytes);
 // MD5 in base64, as Content-MD5 has it. Throws Errc::unsupported where this system forbids MD5.
 std::string md5_base64(ByteView bytes);
+std::string md5_hex(ByteView bytes);
 
 }  // namespace duckback

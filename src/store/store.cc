@@ -58,6 +58,11 @@ std::vector<std::string> Store::remove_at_once(std::span<const std::string> keys
   return {keys.begin(), keys.end()};
 }
 
+std::unique_ptr<Upload> Store::resume_upload(std::string_view key, const std::string&) {
+  check_key(key);
+  return nullptr;
+}
+
 void Store::drop_uploads(std::string_view key) { check_key(key); }
 
 std::size_t Store::remove_leftovers(SystemTime) { return 0; }

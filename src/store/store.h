@@ -43,9 +43,15 @@ class Upload {
   // The part of that number, from 0. All but the last are of one size, of 5 MiB at least; one that
   // is sent again takes the place of what was sent before.
   virtual void put_part(std::size_t number, ByteView bytes) = 0;
+  // Whether that part is there with these bytes, from before the upload was resumed.
+  virtual bool has_part(std::size_t, ByteView) { return false; }
+  // How many parts may be there from before; it cannot be completed with fewer.
+  virtual std::size_t parts_before() const { return 0; }
   // Makes the object of all parts, of which none may be missing before the last, in place of one
   // that was there.
   virtual ObjectInfo complete() = 0;
+  // With what Store::resume_upload() goes on with it; empty: nobody can.
+  virtual std::string token() const { return ""; }
 };
 
 // A flat namespace of immutable objects: a directory, a bucket, a map in memory. Keys are
@@ -87,6 +93,9 @@ class Store {
                            const std::function<void(const ObjectInfo&)>& visit);
   // A large object, seen by get() and list() once it is completed. One upload of a key at a time.
   virtual std::unique_ptr<Upload> begin_upload(std::string_view key);
+  // Goes on with an upload that was not completed, whose process is no more. Null if that is gone,
+  // or was begun otherwise than one would be now.
+  virtual std::unique_ptr<Upload> resume_upload(std::string_view key, const std::string& token);
   // Removes all parts of uploads of that key which were not completed. Who made them must not be
   // at it any more.
   virtual void drop_uploads(std::string_view key);

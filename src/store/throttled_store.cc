@@ -96,6 +96,11 @@ class ThrottledStore::ThrottledUpload : public Upload {
     store_.begin_request(bytes.size());
     upload_->put_part(number, bytes);
   }
+  bool has_part(std::size_t number, ByteView bytes) override {
+    return upload_->has_part(number, bytes);
+  }
+  std::size_t parts_before() const override { return upload_->parts_before(); }
+  std::string token() const override { return upload_->token(); }
   ObjectInfo complete() override {
     store_.begin_request(0);
     return upload_->complete();
@@ -109,6 +114,13 @@ class ThrottledStore::ThrottledUpload : public Upload {
 std::unique_ptr<Upload> ThrottledStore::begin_upload(std::string_view key) {
   begin_request(0);
   return std::make_unique<ThrottledUpload>(*this, store_->begin_upload(key));
+}
+
+std::unique_ptr<Upload> ThrottledStore::resume_upload(std::string_view key,
+                                                      const std::string& token) {
+  begin_request(0);
+  std::unique_ptr<Upload> upload = store_->resume_upload(key, token);
+  return upload ? std::make_unique<ThrottledUpload>(*this, std::move(upload)) : nullptr;
 }
 
 void ThrottledStore::drop_uploads(std::string_view key) {

@@ -34,6 +34,7 @@ class ThrottledStore : public WrappedStore {
     return Store::remove_at_once(keys);
   }
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
+  std::unique_ptr<Upload> resume_upload(std::string_view key, const std::string& token) override;
   void drop_uploads(std::string_view key) override;
 
  private:

@@ -31,6 +31,9 @@ class WrappedStore : public Store {
   std::unique_ptr<Upload> begin_upload(std::string_view key) override {
     return store_->begin_upload(key);
   }
+  std::unique_ptr<Upload> resume_upload(std::string_view key, const std::string& token) override {
+    return store_->resume_upload(key, token);
+  }
   void drop_uploads(std::string_view key) override { store_->drop_uploads(key); }
   std::size_t remove_leftovers(SystemTime before) override {
     return store_->remove_leftovers(before);

@@ -17,6 +17,11 @@ class WrappedUpload : public Upload {
   void put_part(std::size_t number, ByteView bytes) override {
     around_([&] { upload_->put_part(number, bytes); });
   }
+  bool has_part(std::size_t number, ByteView bytes) override {
+    return upload_->has_part(number, bytes);
+  }
+  std::size_t parts_before() const override { return upload_->parts_before(); }
+  std::string token() const override { return upload_->token(); }
   ObjectInfo complete() override {
     ObjectInfo made;
     around_([&] { made = upload_->complete(); });

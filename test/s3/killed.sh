@@ -62,6 +62,24 @@ expect 0 "$duckback" backup big.duckdb --compression off --json
 [ "$(added)" -lt $((bytes - stored * 25000000)) ] || fail "$(added) of $bytes bytes were stored again after $stored packs"
 nobody_left
 whole
+
+# copy: what a process sent before it was killed is not sent again, if the database still has it; to a name that is the
+# same. Once more with rows that changed, then begun with another setting, which the upload would not get.
+size=$(stat -c %s big.duckdb)
+copied() { # SETTINGS CONDITION
+  killed_at 'PUT .*partNumber, the second' copy big.duckdb s3://killed/copies/big.duckdb
+  [ "$(uploads)" = 1 ] || fail "nothing was left to go on with"
+  [ "$1" != changed ] || sql big.duckdb "UPDATE t SET a = b WHERE rowid < 3; CHECKPOINT"
+  expect 0 "$duckback" copy big.duckdb "s3://killed/copies/big.duckdb${1#changed}" --stats --json
+  [ "$(value "traffic.bytes_sent - $size $2")" = true ] || fail "copied $1: $(value traffic.bytes_sent) of $size bytes were sent"
+  [ "$(uploads)" = 0 ] || fail "an upload was left"
+  expect 0 "$duckback" copy s3://killed/copies/big.duckdb back.duckdb
+  expect 0 "$duckback" copy big.duckdb local.duckdb
+  cmp local.duckdb back.duckdb || fail "another database came back"
+}
+copied '' '< -16000000'
+copied changed '< -16000000'
+copied '?storage_class=STANDARD' '> 0'
 # It took long; from here on it is not wanted.
 sql big.duckdb "DROP TABLE t; CHECKPOINT"
 expect 0 "$duckback" backup big.duckdb
