@@ -70,12 +70,6 @@ int run(const Arguments& arguments, const Invocation& invocation) {
   refuse_other_things(address);
   std::shared_ptr<Store> store = make_store(address, invocation.stop);
   if (is_in_bucket(address)) refuse_other_objects(*store);
-  if (!store->creates_atomically()) {
-    print_warning(fmt::format(
-        "{} has no conditional PUT (If-None-Match): objects of a protocol of several requests "
-        "stand in, which costs a few more at each snapshot",
-        store->name()));
-  }
   Repository made = Repository::create(std::move(store), password);
   if (invocation.json) {
     nlohmann::json json = {{"repository", made.store().name()},

@@ -415,7 +415,7 @@ class Backup {
     snapshot_.parent = parent_ ? parent_->snapshot.id : "";
     snapshot_.details = to_json(result_.details);
     result_.name = name_snapshot(database_id_, snapshot_);
-    create_snapshot(repository_.store(), repository_.sealer(), result_.name, snapshot_);
+    put_snapshot(repository_.store(), repository_.sealer(), result_.name, snapshot_);
     // A process that stood still just before, for days, or while the clock jumped, made a snapshot
     // of what is gone. If its session is there, and what it relies on, nothing is.
     if (session.exists() && reliance_.holds()) return true;

@@ -261,12 +261,8 @@ class Simulation {
     }
     log_ = fmt::format("{}: {} {}", worker.name(), call->verb, call->key);
     worker.actor->step();
-    if (call->verb == "create" && call->key.starts_with("snapshots/")) {
+    if (call->verb == "put" && call->key.starts_with("snapshots/")) {
       learn(call->key, worker);
-    } else if (call->verb == "put" && call->key.starts_with("snapshots/")) {
-      // So does an undelete that stood still for longer than sessions live.
-      worker.created = call->key;
-      pending_.insert(call->key);
     } else if (call->verb == "remove" && call->key == worker.created) {
       worker.created.clear();
       for (Worker& each : workers_) each.saw_taken_back = true;
@@ -276,6 +272,7 @@ class Simulation {
   }
 
   // What was made, as soon as it is there; what turns out to be of what is gone must go again.
+  // (Of an undelete it may be, that stood still for longer than sessions live.)
   void learn(const std::string& key, Worker& worker) {
     worker.created = key;
     for (const SnapshotName& name : list_snapshots(*memory_)) {

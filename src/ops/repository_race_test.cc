@@ -351,7 +351,7 @@ TEST(Race, ABackupThatStoodStillDoesNotOutliveAParentWhosePacksHadAnOldMark) {
   database.write();
   Actor backup(scene.memory,
                [&](std::shared_ptr<Store> store) { back_up(open(std::move(store)), database); });
-  ASSERT_TRUE(backup.run_until("create", "snapshots/"));
+  ASSERT_TRUE(backup.run_until("put", "snapshots/"));
   scene.forget(parent);
   scene.wait(kDayAndMore);
   prune_once(scene.repository());

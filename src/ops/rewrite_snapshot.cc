@@ -25,7 +25,7 @@ FoundSnapshot rewrite_snapshot(const Repository& repository, const FoundSnapshot
   check_there();
   changed.snapshot.id = random_id();
   changed.name = name_snapshot(found.name.database_id, changed.snapshot);
-  create_snapshot(store, repository.sealer(), changed.name, changed.snapshot);
+  put_snapshot(store, repository.sealer(), changed.name, changed.snapshot);
   try {
     // What it needs is there for certain only as long as the old one is.
     check_there();

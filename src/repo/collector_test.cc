@@ -85,7 +85,7 @@ class Scene {
     snapshot.id = snapshot.original = random_id();
     snapshot.time = SystemTime(std::chrono::seconds(1'700'000'000 + 60 * ++commits_));
     SnapshotName name = name_snapshot("0123456789abcdef", snapshot);
-    create_snapshot(*memory, sealer(), name, snapshot);
+    put_snapshot(*memory, sealer(), name, snapshot);
     contents_[name.id] = numbers;
     return name;
   }

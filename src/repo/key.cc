@@ -177,7 +177,7 @@ std::string add_key(Store& store, std::string_view repository_id, const Secret& 
   std::string text =
       write_clear_document("key", json.dump(-1, ' ', false, Json::error_handler_t::replace));
   std::string id = random_id();
-  store.create(kKeys + id, as_bytes(text));
+  store.put(kKeys + id, as_bytes(text));
   store.put(kCopies + id, as_bytes(text));
   return id;
 }

@@ -174,7 +174,7 @@ std::vector<SnapshotName> list_trashed_snapshots(Store& store) {
   return list_below(store, kTrash, "");
 }
 
-void create_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name,
+void put_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name,
                      const Snapshot& snapshot) {
   Json json = {{"id", snapshot.id},
                {"original", snapshot.original},
@@ -196,7 +196,7 @@ void create_snapshot(Store& store, const Sealer& sealer, const SnapshotName& nam
   ObjectSealer object = sealer.begin(ObjectKind::document);
   Bytes bytes(object.header().begin(), object.header().end());
   object.seal(bytes.size(), as_bytes(label_of(name.key)), as_bytes(text), bytes);
-  store.create(name.key, bytes);
+  store.put(name.key, bytes);
 }
 
 Snapshot read_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name) {

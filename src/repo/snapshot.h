@@ -50,8 +50,8 @@ SnapshotName name_snapshot(std::string_view database_id, const Snapshot& snapsho
 std::vector<SnapshotName> list_snapshots(Store& store, std::string_view database_id = {});
 std::vector<SnapshotName> list_trashed_snapshots(Store& store);
 
-// Creates it: the commit of a backup.
-void create_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name,
+// Puts it, under a name that is random: the commit of a backup.
+void put_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name,
                      const Snapshot& snapshot);
 // Throws Errc::damaged, Errc::not_found if it is gone.
 Snapshot read_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name);

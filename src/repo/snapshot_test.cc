@@ -18,7 +18,7 @@ class SnapshotObject : public testing::Test {
     name_ = name_snapshot("0123456789abcdef", snapshot_);
   }
   std::string written() {
-    create_snapshot(store_, sealer_, name_, snapshot_);
+    put_snapshot(store_, sealer_, name_, snapshot_);
     return read_document(store_, sealer_, name_.key);
   }
   // Reads what was written with `from` replaced, which must be in it.

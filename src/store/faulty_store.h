@@ -23,7 +23,6 @@ class DyingStore : public Store {
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
-  bool creates_atomically() override { return store_.creates_atomically(); }
   std::size_t mutations() const { return mutations_; }
 
  private:
@@ -48,7 +47,6 @@ class FlakyStore : public Store {
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
   std::unique_ptr<Upload> begin_upload(std::string_view key) override;
-  bool creates_atomically() override { return store_->creates_atomically(); }
 
  private:
   void call(const std::function<void()>& body);

@@ -166,10 +166,4 @@ std::size_t RetryingStore::remove_leftovers(SystemTime before) {
   return removed;
 }
 
-bool RetryingStore::creates_atomically() {
-  bool atomic = false;
-  retry([&] { atomic = store_->creates_atomically(); });
-  return atomic;
-}
-
 }  // namespace duckback

@@ -35,7 +35,6 @@ class RetryingStore : public WrappedStore {
   std::unique_ptr<Upload> resume_upload(std::string_view key, const std::string& token) override;
   void drop_uploads(std::string_view key) override;
   std::size_t remove_leftovers(SystemTime before) override;
-  bool creates_atomically() override;
 
  private:
   std::unique_ptr<Upload> retrying(std::unique_ptr<Upload> upload);

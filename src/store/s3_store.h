@@ -43,7 +43,9 @@ class S3Store : public Store {
   std::unique_ptr<Upload> resume_upload(std::string_view key, const std::string& token) override;
   void drop_uploads(std::string_view key) override;
   bool exists(std::string_view key) override;
-  bool creates_atomically() override;
+  // Whether one request makes create() exclusive, or a protocol of several, which relies on all
+  // creators following it. A server that is not known is tried out with an object of its own.
+  bool creates_atomically();
   bool is_remote() const override { return true; }
   Traffic traffic() const { return client_.traffic(); }
 

@@ -67,7 +67,7 @@ class Store {
   virtual ~Store() = default;
   // What messages call it: a path or an address.
   virtual std::string name() const = 0;
-  // Replaces an object of that key. (Keys of what matters name their content or are random.)
+  // Replaces an object of that key. (Most keys name their content or are random.)
   virtual void put(std::string_view key, ByteView bytes) = 0;
   // Like put(), but throws Errc::conflict if `key` exists; of several at once one succeeds.
   virtual void create(std::string_view key, ByteView bytes) = 0;
@@ -102,10 +102,6 @@ class Store {
   // Removes what is no object and processes left that were killed while they made one, written
   // before `before` by the store's clock. Returns how much.
   virtual std::size_t remove_leftovers(SystemTime before);
-  // Whether one request makes create() exclusive, or a protocol of several, which is slower and
-  // relies on all creators following it. A store that cannot know tries it out with an object of
-  // its own: so it also says, to who is about to use it, that it can be written.
-  virtual bool creates_atomically() { return true; }
   // Whether each request takes a round trip, and a listing one for each thousand objects.
   virtual bool is_remote() const { return false; }
 };

@@ -38,7 +38,6 @@ class WrappedStore : public Store {
   std::size_t remove_leftovers(SystemTime before) override {
     return store_->remove_leftovers(before);
   }
-  bool creates_atomically() override { return store_->creates_atomically(); }
   bool is_remote() const override { return store_->is_remote(); }
 
  protected:

@@ -318,7 +318,7 @@ TEST_F(S3Servers, ACreationWhoseAnswerIsLostIsKnownAgain) {
     for (const char* fault : {"lost_answer", "lost_error", "truncated", "reset_mid_answer"}) {
       SCOPED_TRACE(fault);
       auto store = retrying(S3Server::store(faulty_place({}, versioned)));
-      store->creates_atomically();
+      store->create("before", {});  // Finds out how.
       Faults faults(fmt::format(
           R"({{"faults": ["{}"], "match": "^PUT .*/[0-9a-f]+/config", "times": 1}})", fault));
       store->create("config", as_bytes("mine"));
@@ -332,7 +332,6 @@ TEST_F(S3Servers, ACreationWhoseAnswerIsLostIsKnownAgain) {
 TEST_F(S3Servers, ACreationThatSomebodyElseOvertookIsAConflict) {
   S3Location place = faulty_place();
   auto store = retrying(S3Server::store(place));
-  store->creates_atomically();
   store->create("config", as_bytes("theirs"));
   Faults faults(R"({"faults": ["reset_before_answer", "lost_answer"], "match": "^PUT"})");
   error_of(Errc::unavailable, [&] { store->create("config", as_bytes("mine")); });
@@ -447,7 +446,7 @@ TEST_F(S3Servers, ATokenThatEndsOnTheWayIsRenewed) {
 TEST_F(S3Servers, ThatFallSilentAreGivenUpAndAskedAgain) {
   HttpOptions impatient{.stalled_timeout = std::chrono::milliseconds(1000)};
   auto store = retrying(S3Server::store(faulty_place(), impatient));
-  store->creates_atomically();
+  store->create("before", {});
   Faults faults(R"({"faults": ["silent"], "times": 1})");
   store->create("a", as_bytes("x"));
   S3Server::tell_proxy(R"({"faults": ["silent"], "times": 1})");

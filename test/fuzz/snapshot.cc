@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       DUCKBACK_ASSERT(map->levels <= kMapLevelsMost);
     }
     SnapshotName name = name_snapshot("0123456789abcdef", snapshot);
-    create_snapshot(store, sealer, name, snapshot);
+    put_snapshot(store, sealer, name, snapshot);
     Snapshot again = read_snapshot(store, sealer, name);
     DUCKBACK_ASSERT(again.time == snapshot.time && again.database == snapshot.database);
     DUCKBACK_ASSERT(again.file == snapshot.file && again.wal == snapshot.wal);

@@ -96,7 +96,7 @@ for match in 'PUT .*/sessions/' 'PUT .*/packs/' 'PUT .*/index/' 'PUT .*/snapshot
   says "ExpiredToken"
 done
 # Somebody between takes the condition away; it is signed.
-gives_up 1 stripped if-none-match backup app.duckdb
+gives_up 1 stripped if-none-match copy app.duckdb s3://faults/stripped.duckdb
 gives_up 16 lost_answer 'GET .*/packs/' restore latest --to gone.duckdb
 [ ! -e gone.duckdb ] || fail "half a database was restored"
 gives_up 16 truncated 'GET .*prefix=.*snapshots' snapshots

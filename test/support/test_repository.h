@@ -52,7 +52,7 @@ inline void let_time_pass_since_last_look(const Repository& repository) {
   last.details.source->taken_ns += 60'000'000'000;
   last.snapshot.details = to_json(last.details);
   repository.store().remove(last.name.key);
-  create_snapshot(repository.store(), repository.sealer(), last.name, last.snapshot);
+  put_snapshot(repository.store(), repository.sealer(), last.name, last.snapshot);
 }
 
 inline std::vector<std::string> keys_of(Store& store, const std::string& prefix = "") {
