@@ -58,6 +58,10 @@ void refuse_other_objects(Store& bucket) {
 
 int run(const Arguments& arguments, const Invocation& invocation) {
   RepoOption repo = arguments.repo;
+  if (!arguments.folder.empty() && !repo.repo.empty()) {
+    throw Error(Errc::invalid, "the place is given twice: {}, and --repo {}", arguments.folder,
+                repo.repo);
+  }
   if (!arguments.folder.empty()) repo.repo = arguments.folder;
   std::optional<std::string> password = repo.password();
   if (password && !arguments.encrypt) {
@@ -93,7 +97,8 @@ int run(const Arguments& arguments, const Invocation& invocation) {
 
 Run declare_init(CLI::App& app, const Invocation& invocation) {
   auto arguments = std::make_shared<Arguments>();
-  app.add_option("REPO", arguments->folder, "Where to make it: a folder, made if it is missing");
+  app.add_option("REPO", arguments->folder,
+                 "Where to make it: a folder, made if it is missing, or s3://BUCKET/PREFIX");
   arguments->repo.declare(app);
   app.add_flag("--encrypt", arguments->encrypt, "Encrypt everything with a password");
   return [arguments, &invocation] { return run(*arguments, invocation); };

@@ -18,12 +18,13 @@ struct Arguments {
 int run(const Arguments& arguments, const Invocation& invocation) {
   Repository repository = arguments.repo.open(invocation);
   PruneReport report = run_prune(repository, arguments.prune, invocation);
+  bool removed_nothing = arguments.prune.now && !report.waits_for.empty();
   if (invocation.json) {
     print_json(to_json(report, arguments.prune.dry_run), invocation);
-  } else if (!invocation.quiet) {
+  } else if (!invocation.quiet && !removed_nothing) {
     print(report, arguments.prune.dry_run);
   }
-  if (arguments.prune.now && !report.waits_for.empty()) {
+  if (removed_nothing) {
     throw Error(Errc::conflict,
                 "--now removed nothing: it waits for {}. If that process was killed on another "
                 "machine or in a container, remove this object from the repository; prune itself "

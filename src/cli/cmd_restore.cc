@@ -87,12 +87,14 @@ Run declare_restore(CLI::App& app, const Invocation& invocation) {
   arguments->repo.declare(app);
   app.add_option("--database", arguments->database, "Of this database: its path or --name");
   app.add_option("--to", arguments->target, "The file to make (default: where it was)");
-  app.add_flag("--delta", restore.delta,
-               "Change the database that is there into the snapshot, writing only what differs");
+  CLI::Option* delta = app.add_flag(
+      "--delta", restore.delta,
+      "Change the database that is there into the snapshot, writing only what differs");
   app.add_flag(
-      "--force", restore.force,
-      "Replace the database that is there, keeping it as NAME.pre-restore-TIME; the new one "
-      "takes over its permissions and, where that is allowed, its owner");
+         "--force", restore.force,
+         "Replace the database that is there, keeping it as NAME.pre-restore-TIME; the new one "
+         "takes over its permissions and, where that is allowed, its owner")
+      ->excludes(delta);
   app.add_flag("--settle", restore.settle, "Fold the WAL in, so that it is one file");
   app.add_flag("--without-wal", restore.without_wal, "Leave the snapshot's WAL out");
   app.add_option("--libduckdb", arguments->library, "The DuckDB library to settle with");

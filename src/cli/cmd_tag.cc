@@ -96,7 +96,8 @@ Run declare_tag(CLI::App& app, const Invocation& invocation) {
   app.add_option("TAG", arguments->tags, "Tags; `set` without any removes all");
   arguments->repo.declare(app);
   app.add_option("--database", arguments->database, "Of this database: its path or --name");
-  app.footer("The snapshot gets a new id; the one it had goes on finding it.");
+  app.footer(
+      "The snapshot gets a new id; restore, diff and tag go on finding it by the one it had.");
   return [arguments, &invocation] { return run_tag(*arguments, invocation); };
 }
 

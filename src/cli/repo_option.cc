@@ -138,7 +138,9 @@ std::optional<std::string> PasswordSource::read() const {
 }
 
 void RepoOption::declare(CLI::App& arguments) {
-  arguments.add_option("-r,--repo", repo, "The repository: a folder (else $DUCKBACK_REPO)")
+  arguments
+      .add_option("-r,--repo", repo,
+                  "The repository: a folder, or s3://BUCKET/PREFIX (else $DUCKBACK_REPO)")
       ->type_name("REPO");
   source.declare(arguments, "");
 }

@@ -47,7 +47,8 @@ BucketTarget::BucketTarget(const CopyOptions& options, std::shared_ptr<Store> st
   choose_name(options);
   start_.begun = [this, step = options.step](const Upload& upload) {
     claim_->note_upload(upload.token());
-    if (upload.parts_before() > 0 && step) step("going on with the upload of a copy that was stopped");
+    if (upload.parts_before() > 0 && step)
+      step("going on with the upload of a copy that was stopped");
   };
   workplace_ = scratch_.path() / address_.name;
 }
@@ -125,7 +126,8 @@ void BucketTarget::check_replaceable() const {
 
 std::unique_ptr<UploadSink> BucketTarget::make_sink() {
   return std::make_unique<UploadSink>(
-      *store_, address_.name, UploadSink::Options{.scratch = scratch_.path(), .sending = sending_, .start = start_});
+      *store_, address_.name,
+      UploadSink::Options{.scratch = scratch_.path(), .sending = sending_, .start = start_});
 }
 
 void BucketTarget::publish(FileSink::Staged& copy, Sidecar& sidecar) {

@@ -19,7 +19,10 @@ constexpr std::string_view kFolder = "duckback-claims/";
 constexpr auto kRenewed = std::chrono::minutes(5);
 constexpr auto kDead = std::chrono::minutes(60);
 
-std::string text_of(const json& claim) {
+std::string text_of_mine(const std::string& upload) {
+  json claim = {{"nonce", random_id()}};
+  add_this_process(claim);
+  if (!upload.empty()) claim["upload"] = upload;
   return claim.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -61,25 +64,24 @@ std::optional<std::string> read_dead(Store& store, const ObjectInfo& claim, Syst
 
 }  // namespace
 
-CopyClaim::CopyClaim(Store& store, std::string key, json claim)
+CopyClaim::CopyClaim(Store& store, std::string key, std::string text, std::string upload)
     : store_(store),
       key_(std::move(key)),
-      claim_(std::move(claim)),
+      text_(std::move(text)),
+      upload_(std::move(upload)),
       renewing_([this](const std::stop_token& stop) { keep(stop); }) {}
 
 std::unique_ptr<CopyClaim> CopyClaim::take(Store& store, const std::string& name,
                                            const std::string& upload) {
   std::string key = std::string(kFolder) + name;
-  json claim = {{"nonce", random_id()}};
-  add_this_process(claim);
-  if (!upload.empty()) claim["upload"] = upload;
+  std::string text = text_of_mine(upload);
   try {
-    store.create(key, as_bytes(text_of(claim)));
+    store.create(key, as_bytes(text));
   } catch (const Error& error) {
     if (error.code() != Errc::conflict) throw;
     return nullptr;
   }
-  return std::unique_ptr<CopyClaim>(new CopyClaim(store, std::move(key), std::move(claim)));
+  return std::unique_ptr<CopyClaim>(new CopyClaim(store, std::move(key), std::move(text), upload));
 }
 
 CopyClaim::~CopyClaim() {
@@ -102,7 +104,7 @@ void CopyClaim::keep(const std::stop_token& stop) {
     try {
       std::lock_guard guard(mutex_);
       check();
-      store_.put(key_, as_bytes(text_of(claim_)));
+      store_.put(key_, as_bytes(text_));
     } catch (const Error&) {  // In a few minutes again; if it is lost, expect_mine() says so.
     } catch (const Interrupted&) {
       return;
@@ -117,15 +119,16 @@ void CopyClaim::expect_mine() {
 
 void CopyClaim::note_upload(const std::string& token) {
   std::lock_guard guard(mutex_);
-  if (claim_.value("upload", "") == token) return;
+  if (token == upload_) return;
   check();
-  claim_["upload"] = token;
-  store_.put(key_, as_bytes(text_of(claim_)));
+  upload_ = token;
+  text_ = text_of_mine(upload_);
+  store_.put(key_, as_bytes(text_));
 }
 
 void CopyClaim::check() {
   try {
-    if (read(store_, key_) == text_of(claim_)) return;
+    if (read(store_, key_) == text_) return;
   } catch (const Error& error) {
     if (error.code() != Errc::not_found) throw;
   }

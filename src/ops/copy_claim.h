@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <thread>
@@ -30,13 +29,14 @@ class CopyClaim {
   void note_upload(const std::string& token);
 
  private:
-  CopyClaim(Store& store, std::string key, nlohmann::json claim);
+  CopyClaim(Store& store, std::string key, std::string text, std::string upload);
   void check();
   void keep(const std::stop_token& stop);
   Store& store_;
   const std::string key_;
   std::mutex mutex_;  // for what is there, and should be
-  nlohmann::json claim_;
+  std::string text_;
+  std::string upload_;
   std::jthread renewing_;
 };
 

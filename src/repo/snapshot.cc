@@ -175,7 +175,7 @@ std::vector<SnapshotName> list_trashed_snapshots(Store& store) {
 }
 
 void put_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name,
-                     const Snapshot& snapshot) {
+                  const Snapshot& snapshot) {
   Json json = {{"id", snapshot.id},
                {"original", snapshot.original},
                {"time", format_utc_ms(snapshot.time)},

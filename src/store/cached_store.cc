@@ -85,6 +85,8 @@ bool CachedStore::may_keep(std::string_view key) {
 
 std::optional<Bytes> CachedStore::kept(std::string_view key, Range range) {
   try {
+    std::optional<FileStat> stat = stat_path(folder_ / key);
+    if (!stat || !S_ISREG(stat->mode)) return std::nullopt;  // Opening a pipe waits for a writer.
     File file = File::open_read(folder_ / key);
     if (!is_proven(std::string(key), file)) return std::nullopt;
     Bytes bytes(bytes_in_range(key, file.size(), range));

@@ -1,6 +1,7 @@
 #include "store/cached_store.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 
@@ -72,6 +73,14 @@ TEST_F(CachedStores, DoNotUseWhatWasChangedOnTheDisk) {
     std::ofstream(kept(key_)) << wrong;
     EXPECT_EQ(get(*open(), key_), text_);
   }
+}
+
+TEST_F(CachedStores, WaitForNoPipe) {
+  behind_->put(key_, as_bytes(text_));
+  fs::create_directories(kept(key_).parent_path());
+  ASSERT_EQ(::mkfifo(kept(key_).c_str(), 0600), 0);
+  EXPECT_EQ(get(*open(), key_), text_);
+  EXPECT_TRUE(fs::is_regular_file(kept(key_)));
 }
 
 TEST_F(CachedStores, GoOnWhenTheFolderIsRemoved) {

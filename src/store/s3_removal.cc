@@ -11,13 +11,13 @@ std::vector<std::string> remove_objects(S3Client& client, const std::vector<std:
     list += fmt::format("<Object><Key>{}</Key></Object>", xml_escape(object));
   }
   list += "</Delete>";
-  S3Request request{.method = "POST",
-                    .query = {{"delete", ""}},
-                    .headers = {{"content-type", "application/xml"},
-                                {"content-md5", md5_base64(as_bytes(list))}},
-                    .body = as_bytes(list),
-                    .answer_most = 8 << 20,
-                    .permission = "s3:DeleteObject"};
+  S3Request request{
+      .method = "POST",
+      .query = {{"delete", ""}},
+      .headers = {{"content-type", "application/xml"}, {"content-md5", md5_base64(as_bytes(list))}},
+      .body = as_bytes(list),
+      .answer_most = 8 << 20,
+      .permission = "s3:DeleteObject"};
   S3Answer answer = client.send(request);
   std::vector<std::string> gone;
   if (answer.ok()) {

@@ -164,9 +164,8 @@ TEST_F(S3Stores, RemoveAThousandWithOneRequest) {
 TEST_F(S3Stores, RemoveOneByOneWhereTheServerRemovesNoThousand) {
   for (int status : {400, 403, 404, 405, 501}) {
     SCOPED_TRACE(status);
-    LoopbackServer server([&](const Heard& request) {
-      return http_answer(request.method == "POST" ? status : 204);
-    });
+    LoopbackServer server(
+        [&](const Heard& request) { return http_answer(request.method == "POST" ? status : 204); });
     remove_all(store(server), keys(1500));
     EXPECT_EQ(server.heard().size(), 1501u);
   }

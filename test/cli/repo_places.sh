@@ -15,6 +15,9 @@ expect 0 "$duckback" list safe --password-file password
 grep -q app.duckdb out || fail "the encrypted one is not shown"
 expect 2 "$duckback" list safe
 says "--password-file"
+# Two places, and two ways, that exclude each other.
+expect 2 "$duckback" init one --repo other
+expect 2 "$duckback" restore latest --force --delta
 
 mkdir full empty half; : >full/letter.txt; mkdir half/keys "half/lost+found"
 expect 1 "$duckback" init full

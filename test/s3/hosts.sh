@@ -73,6 +73,7 @@ kill -STOP $slow
 expect 0 on keeper "$duckback" forget --keep-last 1
 expect 11 on keeper "$duckback" prune --now
 says "a backup on $(hostname)"
+[ "$(wc -l <err)$(wc -c <out)" = 10 ] || fail "it says more than that: $(cat out err)"
 expect 0 on keeper "$duckback" prune
 kill -KILL $slow; wait $slow 2>/dev/null
 # Who runs where it ran sees that it has ended.
