@@ -20,9 +20,9 @@ bool is_one_of(std::string_view code, const std::array<std::string_view, Count>&
 
 // Refusals that other keys, or a new token, may end.
 bool concerns_credentials(const S3Answer& answer) {
-  constexpr std::array<std::string_view, 5> codes = {"ExpiredToken", "InvalidToken",
-                                                     "TokenRefreshRequired", "InvalidAccessKeyId",
-                                                     "RequestExpired"};
+  constexpr std::array<std::string_view, 6> codes = {"AccessDenied",       "ExpiredToken",
+                                                     "InvalidToken",       "TokenRefreshRequired",
+                                                     "InvalidAccessKeyId", "RequestExpired"};
   return answer.http.status == 403 || answer.http.status == 401 || is_one_of(answer.code, codes);
 }
 

@@ -67,9 +67,9 @@ class S3Servers : public testing::Test {
         RetryingStore::Policy{.attempts = 5, .wait = [](std::chrono::milliseconds) {}});
   }
   static S3Client client(const S3Location& location) { return {location, AwsConfig(), {}, {}}; }
-  static std::ptrdiff_t uploads_in(const S3Location& place) {
-    HttpAnswer answer =
-        client(place).send_ok({.query = {{"uploads", ""}, {"prefix", place.prefix}}});
+  static std::ptrdiff_t uploads_of(const S3Location& place, const std::string& key) {
+    HttpAnswer answer = client(place).send_ok(
+        {.query = {{"uploads", ""}, {"prefix", fmt::format("{}/{}", place.prefix, key)}}});
     XmlElement page = parse_xml(answer.body);
     return std::ranges::count(page.children, "Upload", &XmlElement::name);
   }
@@ -123,6 +123,7 @@ TEST_F(S3Servers, ABucketThatIsNotThereIsNoRepository) {
 }
 
 TEST_F(S3Servers, NameThePermissionThatLacks) {
+  if (!S3Server::is_ceph()) GTEST_SKIP() << "MinIO's root may do everything";
   S3Location place = S3Server::place();
   place.bucket = S3Server::bucket("denied");
   std::string_view policy =
@@ -137,8 +138,11 @@ TEST_F(S3Servers, NameThePermissionThatLacks) {
 }
 
 TEST_F(S3Servers, PrefixesMayHoldAnyCharacter) {
-  for (std::string odd : {"a b", "a+b", "a//b", "a/../b", "./a", "%41%2F", "\xc3\xa4\xe1\x88\xb4",
-                          "a&b=c#d", "'\"<>*()!$,;:@~", "a\tb"}) {
+  std::vector<std::string> prefixes = {
+      "a b", "a+b", "%41%2F", "\xc3\xa4\xe1\x88\xb4", "a&b=c#d", "'\"<>*()!$,;:@~", "a\tb"};
+  // MinIO keeps objects as files.
+  if (S3Server::is_ceph()) prefixes.insert(prefixes.end(), {"a//b", "a/../b", "./a"});
+  for (const std::string& odd : prefixes) {
     SCOPED_TRACE(odd);
     S3Location place = S3Server::place();
     S3Location neighbour = place;
@@ -191,7 +195,7 @@ TEST_F(S3Servers, LargeObjectsGoInParts) {
   EXPECT_EQ(store->traffic().requests() - before, 6u);
   EXPECT_EQ(store->get("large"), bytes);
   EXPECT_EQ(store->get("large", {.offset = bytes.size() - 5}), Bytes(bytes.end() - 5, bytes.end()));
-  EXPECT_EQ(uploads_in(place), 0);
+  EXPECT_EQ(uploads_of(place, "large"), 0);
 }
 
 TEST_F(S3Servers, AnUploadThatFailsLeavesNothing) {
@@ -208,7 +212,7 @@ TEST_F(S3Servers, AnUploadThatFailsLeavesNothing) {
     error_of(Errc::unavailable, [&] { store->put("large", large(2 * kSmallestPart)); });
   }
   EXPECT_EQ(get(*store, "large"), "old");
-  EXPECT_EQ(uploads_in(place), 0);
+  EXPECT_EQ(uploads_of(place, "large"), 0);
 }
 
 TEST_F(S3Servers, APartThatFailsIsSentAgain) {
@@ -241,7 +245,7 @@ TEST_F(S3Servers, AnUploadWhoseBeginningIsNotHeardOfIsNotLeft) {
     std::unique_ptr<Upload> upload = store->begin_upload("a");
     upload->put_part(0, as_bytes("new"));
     upload->complete();
-    EXPECT_EQ(uploads_in(place), 0);
+    EXPECT_EQ(uploads_of(place, "a"), 0);
   }
 }
 
@@ -275,13 +279,13 @@ TEST_F(S3Servers, WhatAKilledProcessLeftIsRemoved) {
   // An upload may be anybody's.
   raw.send_ok({.method = "POST", .object = place.prefix + "/large", .query = {{"uploads", ""}}});
   EXPECT_EQ(store->remove_leftovers(SystemTime::max()), 0u);
-  EXPECT_EQ(uploads_in(place), 1);
+  EXPECT_EQ(uploads_of(place, "large"), 1);
 }
 
 TEST_F(S3Servers, AreAskedWhetherTheyHonourConditions) {
   EXPECT_TRUE(S3Server::store(S3Server::place())->creates_atomically());
   auto versioned = S3Server::store(S3Server::place({}, true));
-  EXPECT_FALSE(versioned->creates_atomically());
+  EXPECT_NE(versioned->creates_atomically(), S3Server::is_ceph());
   EXPECT_EQ(versioned->remove_leftovers(SystemTime::max()), 0u);
   Faults faults(R"({"faults": ["not_implemented"], "match": "if-none-match"})");
   EXPECT_FALSE(S3Server::store(faulty_place())->creates_atomically());
@@ -420,8 +424,11 @@ TEST_F(S3Servers, AClockThatIsWrongIsMadeGood) {
 TEST_F(S3Servers, ATokenThatEndsOnTheWayIsRenewed) {
   test::TestFolder folder;
   fs::path script = folder / "give";
-  std::ofstream(script) << "date +%s%N | sed 's/.*/{\"AccessKeyId\": \"AKTEST\", "
-                           "\"SecretAccessKey\": \"SKTEST\", \"Version\": 1, \"Note\": \"&\"}/'\n"
+  std::string keys = fmt::format(R"(echo '{{"AccessKeyId": "{}", "SecretAccessKey": "{}", )",
+                                 process_environment()("AWS_ACCESS_KEY_ID").value(),
+                                 process_environment()("AWS_SECRET_ACCESS_KEY").value());
+  std::ofstream(script) << keys << R"("Version": 1, "Note": "'$(date +%s%N)'"}')"
+                        << "\n"
                         << "echo x >> " << (folder / "count").string() << "\n";
   folder.put("config",
              as_bytes(fmt::format("[default]\ncredential_process = sh {}\n", script.string())));
@@ -436,8 +443,8 @@ TEST_F(S3Servers, ATokenThatEndsOnTheWayIsRenewed) {
   EXPECT_THAT(error_of(Errc::refused, [&] { store.get("a"); }), HasSubstr("ExpiredToken"));
   EXPECT_EQ(read_text(folder / "count", 100), "x\nx\n");
   EXPECT_EQ(get(store, "a"), "x");
-  std::ofstream(script) << "echo '{\"AccessKeyId\": \"AKTEST\", \"SecretAccessKey\": \"SKTEST\", "
-                           "\"Expiration\": \"2126-01-01T00:00:00Z\"}'\n";
+  std::ofstream(script) << keys << R"("Expiration": "2126-01-01T00:00:00Z"}')"
+                        << "\n";
   S3Server::tell_proxy(R"({"faults": ["expired_token"], "times": 1})");
   EXPECT_EQ(get(store, "a"), "x");
   EXPECT_EQ(S3Server::tell_proxy("{}"), R"({"expired_token": 1})");
@@ -468,9 +475,10 @@ TEST_F(S3Servers, LockedObjectsStay) {
       .object = head.object,
       .query = {{"versionId", std::string(header_of(said.headers, "x-amz-version-id"))}},
       .permission = "s3:DeleteObjectVersion"};
-  error_of(Errc::refused, [&] { raw.send_ok(removal); });
+  // MinIO says 400 and InvalidRequest.
+  error_of(S3Server::is_ceph() ? Errc::refused : Errc::io, [&] { raw.send_ok(removal); });
   // What it leaves for a moment only is not locked.
-  EXPECT_FALSE(store->creates_atomically());
+  EXPECT_NE(store->creates_atomically(), S3Server::is_ceph());
   store->create("b", as_bytes("y"));
   error_of(Errc::conflict, [&] { store->create("b", as_bytes("z")); });
   EXPECT_EQ(store->remove_leftovers(SystemTime::max()), 0u);

@@ -67,11 +67,11 @@ expect 12 "$duckback" snapshots --password-file password
 # A server that does not know If-None-Match, and one that takes no notice of it, as Ceph does where there are versions.
 faults '{"faults": ["not_implemented"], "match": "if-none-match"}'
 life not_implemented
-s3 PUT versions || fail "no bucket"
+s3 PUT faults-versions || fail "no bucket"
 echo '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>' >versioning
-signed "$(sha256sum <versioning | cut -d' ' -f1)" -X PUT --data-binary @versioning "$DUCKBACK_TEST_S3/versions?versioning=" ||
+signed "$(sha256sum <versioning | cut -d' ' -f1)" -X PUT --data-binary @versioning "$DUCKBACK_TEST_S3/faults-versions?versioning=" ||
   fail "no versions"
-bucket=versions
+bucket=faults-versions
 life ignored
 bucket=faults
 

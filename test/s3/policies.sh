@@ -2,6 +2,7 @@
 document=$(cd "$(dirname "$0")/../../docs" && pwd)/s3.md
 . "$(dirname "$0")/../cli/common.inc"
 needs_library
+[ -n "${DUCKBACK_TEST_S3_OTHER-}" ] || { echo "skipped in policies.sh: this server has no second user"; exit 77; }
 HOME=$tmp; export HOME
 AWS_ENDPOINT_URL_S3=$DUCKBACK_TEST_S3; export AWS_ENDPOINT_URL_S3
 owner=$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY

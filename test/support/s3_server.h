@@ -10,15 +10,17 @@
 
 namespace duckback::test {
 
-// The S3 server that test/support/with_rgw.py started: Ceph's, with signatures checked.
+// The S3 server that test/support/with_rgw.py started: Ceph's, with signatures checked; or MinIO,
+// by with_minio.py.
 class S3Server {
  public:
   static bool is_there() { return std::getenv("DUCKBACK_TEST_S3") != nullptr; }
+  static bool is_ceph() { return variable("DUCKBACK_TEST_S3_SERVER") == "ceph"; }
   static std::string endpoint() { return variable("DUCKBACK_TEST_S3"); }
   static std::string faulty_endpoint() { return variable("DUCKBACK_TEST_S3_FAULTS"); }
   static std::string tls_endpoint() { return variable("DUCKBACK_TEST_S3_TLS"); }
 
-  // A bucket of that name, made if it is not there. On a versioned one this server ignores
+  // A bucket of that name, made if it is not there. On a versioned one Ceph ignores
   // `If-None-Match`.
   static std::string bucket(const std::string& name, bool versioned = false) {
     S3Client client({name, "", {.endpoint = endpoint()}}, AwsConfig(), {}, {});

@@ -12,6 +12,7 @@ The command finds in its environment
   DUCKBACK_TEST_S3_TLS      the same by https, and AWS_CA_BUNDLE that trusts it
   AWS_ACCESS_KEY_ID, …      keys of a user, who may also give policies; no other setting of AWS
   DUCKBACK_TEST_S3_OTHER    KEY:SECRET of the user `other`, who may do nothing in others' buckets without a policy
+  DUCKBACK_TEST_S3_SERVER   "ceph"; with_minio.py has another one, and no `other`
 
 Servers are children of this process and end with it, even if it is killed. Two can run at once.
 """
@@ -32,7 +33,7 @@ import urllib.request
 
 PROGRAMS = ["ceph-mon", "ceph-mgr", "ceph-osd", "radosgw", "radosgw-admin", "ceph", "ceph-authtool", "monmaptool"]
 PACKAGES = "radosgw ceph-mon ceph-osd ceph-mgr ceph-common"
-KEYS = ("AKTEST", "SKTEST")
+KEYS = ("AKTEST", "SKTEST-SKTEST")
 OTHER_KEYS = ("AKOTHER", "SKOTHER")
 PROXY = pathlib.Path(__file__).with_name("fault_proxy.py")
 
@@ -94,6 +95,11 @@ def end_with_parent():
 
 
 class Servers:
+    """Ceph, and the proxy in front of it."""
+    NAME, SERVER, PROGRAMS = "RADOS Gateway", "ceph", PROGRAMS
+    MISSING = f"apt-get install --no-install-recommends {PACKAGES}"
+    MORE = {"DUCKBACK_TEST_S3_OTHER": ":".join(OTHER_KEYS)}
+
     def __init__(self, folder, gibibytes):
         self.folder, self.memory = folder, gibibytes << 30
         self.children = []
@@ -121,8 +127,8 @@ class Servers:
         self.run("radosgw-admin", *conf, "-n", "client.rgw.a", "user", "create", f"--uid={name}", f"--display-name={name}",
                  f"--access-key={keys[0]}", f"--secret-key={keys[1]}", *more, timeout=120)
 
-    def start_ceph(self):
-        for name in ("run", "log", "mon", "osd", "mgr"):
+    def start_server(self):
+        for name in ("run", "mon", "osd", "mgr"):
             (self.folder / name).mkdir()
         (self.folder / "ceph.conf").write_text(CONFIG.format(folder=self.folder, memory=self.memory, **self.ports))
         conf = ["-c", str(self.folder / "ceph.conf")]
@@ -178,7 +184,7 @@ class Servers:
                 "DUCKBACK_TEST_S3_FAULTS": f"http://127.0.0.1:{self.ports['faults']}",
                 "DUCKBACK_TEST_S3_CONTROL": f"http://127.0.0.1:{self.ports['control']}",
                 "DUCKBACK_TEST_S3_TLS": f"https://127.0.0.1:{self.ports['tls']}",
-                "DUCKBACK_TEST_S3_OTHER": ":".join(OTHER_KEYS),
+                "DUCKBACK_TEST_S3_SERVER": self.SERVER, **self.MORE,
                 "AWS_CA_BUNDLE": str(self.folder / "ca.pem"),
                 "AWS_ACCESS_KEY_ID": KEYS[0], "AWS_SECRET_ACCESS_KEY": KEYS[1],
                 "AWS_CONFIG_FILE": str(self.folder / "none"),
@@ -191,29 +197,30 @@ class Servers:
             child.wait()
 
 
-def main():
+def main(kind=Servers):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gibibytes", type=int, default=4)
     parser.add_argument("command", nargs=argparse.REMAINDER)
     args = parser.parse_args()
-    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    missing = [program for program in kind.PROGRAMS if shutil.which(program) is None]
     if missing:
-        print(f"skipped: no {missing[0]} here; apt-get install --no-install-recommends {PACKAGES}")
+        print(f"skipped: no {missing[0]} here; {kind.MISSING}")
         return 77
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="duckback-rgw-"))
-    servers = Servers(folder, args.gibibytes)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="duckback-s3-"))
+    (folder / "log").mkdir()
+    servers = kind(folder, args.gibibytes)
     try:
         began = time.monotonic()
         try:
-            servers.start_ceph()
+            servers.start_server()
             servers.start_proxy()
         except (subprocess.SubprocessError, OSError, RuntimeError) as problem:
             say(f"the server does not start: {problem}")
             sys.stdout.write((folder / "log/setup.log").read_text(errors="replace")[-4000:])
             return 1
-        say(f"RADOS Gateway answers after {time.monotonic() - began:.1f} s")
+        say(f"{kind.NAME} answers after {time.monotonic() - began:.1f} s")
         command = subprocess.Popen(args.command, env=servers.environment(), preexec_fn=end_with_parent)
         servers.children.append(command)
         status = command.wait()
