@@ -344,12 +344,12 @@ std::unique_ptr<Upload> begin_parts(S3Client& client, const std::string& object,
 }
 
 std::unique_ptr<Upload> resume_parts(S3Client& client, const std::string& object,
-                                     const HttpHeaders& headers, const std::string& text) {
-  std::optional<Token> token = Token::parse(text);
-  if (!token || token->options != digest_of_options(headers)) return nullptr;
-  std::optional<SentParts> parts = list_parts(client, {object, token->id});
+                                     const HttpHeaders& headers, const std::string& token) {
+  std::optional<Token> left = Token::parse(token);
+  if (!left || left->options != digest_of_options(headers)) return nullptr;
+  std::optional<SentParts> parts = list_parts(client, {object, left->id});
   if (!parts) return nullptr;
-  return std::make_unique<S3Upload>(client, object, std::move(*token), std::move(*parts));
+  return std::make_unique<S3Upload>(client, object, std::move(*left), std::move(*parts));
 }
 
 void remove_uploads(S3Client& client, const std::string& object) {
