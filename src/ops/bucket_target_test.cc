@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
+
 #include "ops/bucket_folder.h"
 #include "store/faulty_store.h"
 #include "store/memory_store.h"
@@ -14,6 +16,7 @@ namespace {
 using test::error_of;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::MatchesRegex;
 using State = CatalogCopy::State;
 
@@ -120,6 +123,37 @@ TEST_F(BucketTargets, ACopyWhoseClaimWasTakenAwayIsNotPublished) {
   Sidecar sidecar;
   error_of(Errc::conflict, [&] { slow.publish(staged, sidecar); });
   EXPECT_EQ(get(*store_, "a"), "theirs");
+}
+
+TEST_F(BucketTargets, TheClaimOfAnUploadThatWasLeftStaysUntilItIsGoneOnWith) {
+  std::string claim = "duckback-claims/a";
+  auto left = [&] { return remove_dead_claims(*store_, "a"); };
+  {
+    auto mine = CopyClaim::take(*store_, "a", "the token");
+    ASSERT_TRUE(mine);
+  }
+  // This run failed before it began to send.
+  auto there = nlohmann::json::parse(get(*store_, claim));
+  EXPECT_EQ(left(), "");  // Its process lives.
+  there["started"] = there["started"].get<std::uint64_t>() - 1;
+  store_->put(claim, as_bytes(there.dump()));
+  EXPECT_EQ(left(), "the token");
+  EXPECT_THAT(keys(*store_), IsEmpty());
+  {
+    auto mine = CopyClaim::take(*store_, "a", "the token");
+    mine->note_upload("another");
+    mine->expect_mine();
+    EXPECT_THAT(get(*store_, claim), HasSubstr("another"));
+  }
+  EXPECT_THAT(keys(*store_), IsEmpty());
+  // Not renewed for an hour is not certainly dead: it may wake, and must not find its upload in
+  // use.
+  store_->put(claim, as_bytes(R"({"nonce":"x","host":"elsewhere","pid":1,"upload":"the token"})"));
+  EXPECT_EQ(left(), "");
+  EXPECT_THAT(keys(*store_), ElementsAre(claim));
+  store_->advance_clock(std::chrono::hours(2));
+  EXPECT_EQ(left(), "");
+  EXPECT_THAT(keys(*store_), IsEmpty());
 }
 
 TEST_F(BucketTargets, OnlyCopiesAreReplaced) {

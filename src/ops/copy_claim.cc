@@ -51,15 +51,29 @@ std::string upload_in(const std::string& text) {
   }
 }
 
-// What it says, if its process is no more.
-std::optional<std::string> read_dead(Store& store, const ObjectInfo& claim, SystemTime now) {
+struct DeadClaim {
+  bool ended = false;  // its process, certainly; else it only was not renewed
+  std::string upload;
+};
+
+// Nothing if its process may live, or another one has it by now.
+std::optional<DeadClaim> read_dead(Store& store, const ObjectInfo& claim, SystemTime now) {
+  std::string text;
   try {
-    std::string text = read(store, claim.key);
-    if (now - claim.modified > kDead || process_has_ended(text)) return text;
+    text = read(store, claim.key);
   } catch (const Error& error) {
-    if (error.code() != Errc::not_found) throw;  // Else it was given up meanwhile.
+    if (error.code() != Errc::not_found) throw;
+    return std::nullopt;  // It was given up meanwhile.
   }
-  return std::nullopt;
+  DeadClaim dead{process_has_ended(text), upload_in(text)};
+  if (!dead.ended && now - claim.modified <= kDead) return std::nullopt;
+  bool same = false;
+  store.list(claim.key, [&](const ObjectInfo& object) {
+    same = same || (object.key == claim.key && object.modified == claim.modified &&
+                    object.tag == claim.tag);
+  });
+  if (!same) return std::nullopt;
+  return dead;
 }
 
 }  // namespace
@@ -69,6 +83,8 @@ CopyClaim::CopyClaim(Store& store, std::string key, std::string text, std::strin
       key_(std::move(key)),
       text_(std::move(text)),
       upload_(std::move(upload)),
+      put_(std::chrono::system_clock::now()),
+      left_(!upload_.empty()),
       renewing_([this](const std::stop_token& stop) { keep(stop); }) {}
 
 std::unique_ptr<CopyClaim> CopyClaim::take(Store& store, const std::string& name,
@@ -87,7 +103,10 @@ std::unique_ptr<CopyClaim> CopyClaim::take(Store& store, const std::string& name
 CopyClaim::~CopyClaim() {
   renewing_.request_stop();
   renewing_.join();
+  if (left_) return;
   try {
+    // Who stood still for long may find that of another process there.
+    if (std::chrono::system_clock::now() - put_ > kDead / 2) check();
     store_.remove_anyway(key_);
   } catch (const Error&) {  // The next copy to this folder sees that its process has ended.
   } catch (const Interrupted&) {
@@ -104,7 +123,7 @@ void CopyClaim::keep(const std::stop_token& stop) {
     try {
       std::lock_guard guard(mutex_);
       check();
-      store_.put(key_, as_bytes(text_));
+      put();
     } catch (const Error&) {  // In a few minutes again; if it is lost, expect_mine() says so.
     } catch (const Interrupted&) {
       return;
@@ -119,11 +138,18 @@ void CopyClaim::expect_mine() {
 
 void CopyClaim::note_upload(const std::string& token) {
   std::lock_guard guard(mutex_);
+  left_ = false;
   if (token == upload_) return;
   check();
   upload_ = token;
   text_ = text_of_mine(upload_);
+  put();
+}
+
+void CopyClaim::put() {
+  SystemTime before = std::chrono::system_clock::now();
   store_.put(key_, as_bytes(text_));
+  put_ = before;
 }
 
 void CopyClaim::check() {
@@ -160,10 +186,10 @@ std::string remove_dead_claims(Store& store, const std::string& resumed) {
   SystemTime now = now_of(store);
   std::string left;
   for (const ObjectInfo& claim : claims) {
-    std::optional<std::string> text = read_dead(store, claim, now);
-    if (!text) continue;
+    std::optional<DeadClaim> dead = read_dead(store, claim, now);
+    if (!dead) continue;
     std::string name = claim.key.substr(kFolder.size());
-    if (name == resumed) left = upload_in(*text);
+    if (name == resumed && dead->ended) left = dead->upload;
     if (name != resumed || left.empty()) store.drop_uploads(name);
     store.drop_uploads(name + ".wal");
     store.remove(claim.key);

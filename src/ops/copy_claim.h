@@ -15,7 +15,9 @@ namespace duckback {
 // removed when this goes. That of a process that was killed shows what it had begun.
 class CopyClaim {
  public:
-  // Nothing if somebody has it. Throws as the store does.
+  // Nothing if somebody has it. `upload` is the token of one that a dead process left: until
+  // note_upload(), the claim stays when this goes, for whoever comes next. Throws as the store
+  // does.
   static std::unique_ptr<CopyClaim> take(Store& store, const std::string& name,
                                          const std::string& upload = "");
   ~CopyClaim();
@@ -31,12 +33,15 @@ class CopyClaim {
  private:
   CopyClaim(Store& store, std::string key, std::string text, std::string upload);
   void check();
+  void put();
   void keep(const std::stop_token& stop);
   Store& store_;
   const std::string key_;
   std::mutex mutex_;  // for what is there, and should be
   std::string text_;
   std::string upload_;
+  SystemTime put_;  // before which it was put last
+  bool left_;
   std::jthread renewing_;
 };
 
@@ -46,7 +51,7 @@ SystemTime now_of(Store& store);
 std::set<std::string> list_claims(Store& store);
 // Removes claims of processes that have ended on this machine, or did not renew theirs for an hour,
 // together with the uploads that those had begun: but for that of a database to be called
-// `resumed`, if its claim has the token of it, which is returned.
+// `resumed`, if its process has certainly ended and left the token of it, which is returned.
 std::string remove_dead_claims(Store& store, const std::string& resumed = "");
 
 }  // namespace duckback

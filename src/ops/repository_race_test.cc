@@ -7,6 +7,7 @@
 #include "ops/forget_snapshots.h"
 #include "ops/repair_index.h"
 #include "ops/rewrite_snapshot.h"
+#include "ops/sync_repository.h"
 #include "ops/undelete.h"
 #include "repo/chunk_writer.h"
 #include "test/support/actor.h"
@@ -358,6 +359,32 @@ TEST(Race, ABackupThatStoodStillDoesNotOutliveAParentWhosePacksHadAnOldMark) {
   ASSERT_FALSE(is_trashed(scene, parent));
   EXPECT_FALSE(succeeds(backup));
   EXPECT_EQ(scene.snapshots(), 0u);
+}
+
+// Both give it the same name, which is that of the source.
+TEST(Race, ASyncDoesNotTakeBackTheSnapshotThatAnotherOneMade) {
+  LivingDatabase database;
+  Scene from;
+  from.back_up(database);
+  Scene to;
+  SyncOptions options;
+  options.grace = kPruneGrace;
+  sync_repository(from.repository(), to.repository(), options);
+  ASSERT_EQ(to.snapshots(), 1u);
+  SnapshotName first = list_snapshots(*to.memory).front();
+  database.set_block(5, 2);
+  database.write();
+  from.wait(1min);
+  from.back_up(database);
+  Actor slow(to.memory, [&](std::shared_ptr<Store> store) {
+    sync_repository(from.repository(), open(std::move(store)), options);
+  });
+  ASSERT_TRUE(slow.run_until("create", "snapshots/"));
+  sync_repository(from.repository(), to.repository(), options);
+  ASSERT_EQ(to.snapshots(), 2u);
+  to.forget(first);
+  EXPECT_FALSE(succeeds(slow));
+  EXPECT_EQ(to.snapshots(), 1u);
 }
 
 }  // namespace

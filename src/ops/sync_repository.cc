@@ -217,7 +217,7 @@ class Sync {
                   format_duration(options_.grace));
     }
     pair.to_name = name_snapshot(to_.namer().database_id(identity_of(pair.to)), pair.to);
-    put_snapshot(to_.store(), to_.sealer(), pair.to_name, pair.to);
+    create_snapshot(to_.store(), to_.sealer(), pair.to_name, pair.to);
     if (session.exists() && reliance_.holds()) return;
     to_.store().remove(pair.to_name.key);
     throw changed();

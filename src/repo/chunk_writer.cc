@@ -129,6 +129,7 @@ void ChunkWriter::flush() {
   }
   putting_.wait();
   std::lock_guard lock(mutex_);
+  spare_.clear();
   if (index_builder_.entries() > 0) put_index();
 }
 

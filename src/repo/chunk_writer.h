@@ -68,7 +68,7 @@ class ChunkWriter {
   std::uint64_t misses_ = 0;
   std::set<std::string> relied_on_;
   ChunkStats stats_;
-  std::vector<Bytes> spare_;  // memory of packs that were put: new memory costs a fault a page
+  std::vector<Bytes> spare_;  // memory of packs that were put, until flush(): new costs page faults
 
   std::mutex packing_;  // for the packs that are filled; before mutex_
   std::optional<PackBuilder> data_;

@@ -150,6 +150,30 @@ std::optional<Bytes> get_if_there(Store& store, const std::string& key) {
   }
 }
 
+Bytes sealed(const Sealer& sealer, const SnapshotName& name, const Snapshot& snapshot) {
+  Json json = {{"id", snapshot.id},
+               {"original", snapshot.original},
+               {"time", format_utc_ms(snapshot.time)},
+               {"host", snapshot.host},
+               {"database", snapshot.database},
+               {"named", snapshot.named},
+               {"tags", snapshot.tags},
+               {"pinned", snapshot.pinned},
+               {"head", snapshot.head.hex()},
+               {"file", to_json(snapshot.file)},
+               {"wal", to_json(snapshot.wal)},
+               {"added_bytes", snapshot.added_bytes},
+               {"added_chunks", snapshot.added_chunks},
+               {"parent", snapshot.parent},
+               {"details", Json::parse(snapshot.details)}};
+  // Names of files need not be UTF-8: what is not becomes U+FFFD.
+  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  ObjectSealer object = sealer.begin(ObjectKind::document);
+  Bytes bytes(object.header().begin(), object.header().end());
+  object.seal(bytes.size(), as_bytes(label_of(name.key)), as_bytes(text), bytes);
+  return bytes;
+}
+
 }  // namespace
 
 std::string identity_of(const Snapshot& snapshot) {
@@ -176,27 +200,12 @@ std::vector<SnapshotName> list_trashed_snapshots(Store& store) {
 
 void put_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name,
                   const Snapshot& snapshot) {
-  Json json = {{"id", snapshot.id},
-               {"original", snapshot.original},
-               {"time", format_utc_ms(snapshot.time)},
-               {"host", snapshot.host},
-               {"database", snapshot.database},
-               {"named", snapshot.named},
-               {"tags", snapshot.tags},
-               {"pinned", snapshot.pinned},
-               {"head", snapshot.head.hex()},
-               {"file", to_json(snapshot.file)},
-               {"wal", to_json(snapshot.wal)},
-               {"added_bytes", snapshot.added_bytes},
-               {"added_chunks", snapshot.added_chunks},
-               {"parent", snapshot.parent},
-               {"details", Json::parse(snapshot.details)}};
-  // Names of files need not be UTF-8: what is not becomes U+FFFD.
-  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
-  ObjectSealer object = sealer.begin(ObjectKind::document);
-  Bytes bytes(object.header().begin(), object.header().end());
-  object.seal(bytes.size(), as_bytes(label_of(name.key)), as_bytes(text), bytes);
-  store.put(name.key, bytes);
+  store.put(name.key, sealed(sealer, name, snapshot));
+}
+
+void create_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name,
+                     const Snapshot& snapshot) {
+  store.create(name.key, sealed(sealer, name, snapshot));
 }
 
 Snapshot read_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name) {

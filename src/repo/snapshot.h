@@ -53,6 +53,9 @@ std::vector<SnapshotName> list_trashed_snapshots(Store& store);
 // Puts it, under a name that is random: the commit of a backup.
 void put_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name,
                   const Snapshot& snapshot);
+// The same under a name that another process may choose, too: throws Errc::conflict if it is there.
+void create_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name,
+                     const Snapshot& snapshot);
 // Throws Errc::damaged, Errc::not_found if it is gone.
 Snapshot read_snapshot(Store& store, const Sealer& sealer, const SnapshotName& name);
 // Moves it to trash and back. Both can be repeated; killed in between, both exist for a while.

@@ -32,6 +32,10 @@ PartSender::PartSender(Store& store, const std::string& key, std::uint64_t part_
       group_(part_bytes > kPartBytes ? kThreadsForLarge : kThreads, 1) {}
 
 void PartSender::send(std::size_t number, Bytes part) {
+  if (!on_their_way_.insert(number).second) {
+    group_.wait();
+    on_their_way_ = {number};
+  }
   auto shared = std::make_shared<Bytes>(std::move(part));
   group_.run([this, number, shared] {
     if (!upload_->has_part(number, *shared)) upload_->put_part(number, *shared);

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/task_group.h"
@@ -24,14 +25,16 @@ class PartSender {
   PartSender(Store& store, const std::string& key, std::uint64_t part_bytes, std::size_t parts,
              const UploadStart& start = {});
   std::size_t parts_before() const { return upload_->parts_before(); }
-  // Waits while too many are on their way. Throws what went wrong with those before.
+  // Waits while too many are on their way, or one of that number is: the last one sent counts.
+  // Throws what went wrong with those before.
   void send(std::size_t number, Bytes part);
   // All have arrived when it returns.
   std::unique_ptr<Upload> finish();
 
  private:
   std::unique_ptr<Upload> upload_;
-  TaskGroup group_;  // ends before what its tasks use
+  std::set<std::size_t> on_their_way_;  // numbers; or arrived since the last wait
+  TaskGroup group_;                     // ends before what its tasks use
 };
 
 // How large the parts of an object are that has, or will have, about as many bytes: as small as

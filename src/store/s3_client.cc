@@ -26,6 +26,26 @@ bool concerns_credentials(const S3Answer& answer) {
   return answer.http.status == 403 || answer.http.status == 401 || is_one_of(answer.code, codes);
 }
 
+// What may work when tried again, by the server's own account.
+bool may_pass(const S3Answer& answer) {
+  constexpr std::array<std::string_view, 13> codes = {"SlowDown",
+                                                      "RequestTimeout",
+                                                      "InternalError",
+                                                      "ServiceUnavailable",
+                                                      "Throttling",
+                                                      "ThrottlingException",
+                                                      "RequestLimitExceeded",
+                                                      "OperationAborted",
+                                                      "ConditionalRequestConflict",
+                                                      "BadDigest",
+                                                      "XAmzContentSHA256Mismatch",
+                                                      "IncompleteBody",
+                                                      "NoSuchUpload"};
+  int status = answer.http.status;
+  return (status >= 500 && status != 501 && status != 505 && status != 507) || status == 408 ||
+         status == 409 || status == 429 || is_one_of(answer.code, codes);
+}
+
 Traffic traffic_of(const S3Request& request) {
   Traffic traffic{.bytes_sent = request.body.size()};
   bool is_listing = request.object.empty();
@@ -67,25 +87,6 @@ void read_error(S3Answer& answer) {
 }
 
 }  // namespace
-
-bool S3Answer::may_pass() const {
-  constexpr std::array<std::string_view, 13> codes = {"SlowDown",
-                                                      "RequestTimeout",
-                                                      "InternalError",
-                                                      "ServiceUnavailable",
-                                                      "Throttling",
-                                                      "ThrottlingException",
-                                                      "RequestLimitExceeded",
-                                                      "OperationAborted",
-                                                      "ConditionalRequestConflict",
-                                                      "BadDigest",
-                                                      "XAmzContentSHA256Mismatch",
-                                                      "IncompleteBody",
-                                                      "NoSuchUpload"};
-  int status = http.status;
-  return (status >= 500 && status != 501 && status != 505 && status != 507) || status == 408 ||
-         status == 409 || status == 429 || is_one_of(code, codes);
-}
 
 S3Client::S3Client(S3Location location, AwsConfig config, HttpOptions http, std::stop_token stop)
     : location_(std::move(location)),
@@ -196,7 +197,7 @@ void S3Client::fail(const S3Request& request, const S3Answer& answer) {
                 "AWS_ENDPOINT_URL_S3 says where to look",
                 location_.bucket, address().host());
   }
-  if (answer.may_pass()) throw Error(Errc::unavailable, "{}: {}", what, words_of(answer));
+  if (may_pass(answer)) throw Error(Errc::unavailable, "{}: {}", what, words_of(answer));
   if (is_full(answer)) throw Error(Errc::no_space, "{}: {}", what, words_of(answer));
   if (status == 404) throw Error(Errc::not_found, "there is no {}", what);
   if (status == 412) throw Error(Errc::conflict, "{} exists", what);

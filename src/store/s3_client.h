@@ -31,8 +31,6 @@ struct S3Answer {
   std::string message;  // the server's words about it
 
   bool ok() const { return http.status >= 200 && http.status < 300; }
-  // The request may work when tried again, by the server's own account.
-  bool may_pass() const;
 };
 
 // Signed requests to one bucket. Safe to call from many threads.

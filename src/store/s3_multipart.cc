@@ -15,6 +15,8 @@ namespace duckback {
 namespace {
 
 constexpr int kPartAttempts = 3;
+// Of one object; who lists again finds the rest.
+constexpr std::size_t kUnfinishedMost = 10'000;
 // Kept with the object, so that one whose completion was not heard of is known again.
 constexpr const char* kUploadMark = "x-amz-meta-duckback-upload";
 
@@ -146,7 +148,7 @@ class Aborting {
 std::vector<Begun> list_unfinished(S3Client& client, const std::string& object) {
   std::vector<Begun> found;
   Query from;
-  for (;;) {
+  while (found.size() < kUnfinishedMost) {
     S3Request request{.query = {{"uploads", ""}, {"prefix", object}},
                       .answer_most = 8 << 20,
                       .permission = "s3:ListBucketMultipartUploads"};
@@ -157,9 +159,12 @@ std::vector<Begun> list_unfinished(S3Client& client, const std::string& object) 
       found.push_back({object, std::string(each.text_of("UploadId"))});
     }
     if (page.text_of("IsTruncated") != "true") return found;
-    from = {{"key-marker", std::string(page.text_of("NextKeyMarker"))},
-            {"upload-id-marker", std::string(page.text_of("NextUploadIdMarker"))}};
+    Query next = {{"key-marker", std::string(page.text_of("NextKeyMarker"))},
+                  {"upload-id-marker", std::string(page.text_of("NextUploadIdMarker"))}};
+    if (next == from) break;
+    from = std::move(next);
   }
+  return found;
 }
 
 struct SentPart {
@@ -179,13 +184,13 @@ std::optional<std::uint64_t> number_in(const XmlElement& element, std::string_vi
 // Nothing if the upload is gone, or one may not see its parts.
 std::optional<SentParts> list_parts(S3Client& client, const Begun& upload) {
   SentParts parts;
-  std::string from;
+  std::uint64_t from = 0;
   for (;;) {
     S3Request request{.object = upload.object,
                       .query = {{"uploadId", upload.id}},
                       .answer_most = 8 << 20,
                       .permission = "s3:ListMultipartUploadParts"};
-    if (!from.empty()) request.query.emplace_back("part-number-marker", from);
+    if (from > 0) request.query.emplace_back("part-number-marker", std::to_string(from));
     S3Answer answer = client.send(request);
     if (answer.http.status == 404 || answer.http.status == 403) return std::nullopt;
     if (!answer.ok()) client.fail(request, answer);
@@ -198,9 +203,9 @@ std::optional<SentParts> list_parts(S3Client& client, const Begun& upload) {
       parts[*number - 1] = {*bytes, std::string(each.text_of("ETag"))};
     }
     if (page.text_of("IsTruncated") != "true") return parts;
-    std::string next(page.text_of("NextPartNumberMarker"));
-    if (next == from || next.empty()) return std::nullopt;
-    from = std::move(next);
+    std::optional<std::uint64_t> next = number_in(page, "NextPartNumberMarker");
+    if (!next || *next <= from) return std::nullopt;
+    from = *next;
   }
 }
 
@@ -279,6 +284,7 @@ class S3Upload : public Upload {
   }
 
   ObjectInfo complete() override {
+    DUCKBACK_ASSERT(tags_.size() >= parts_before_);
     try {
       duckback::complete(client_, upload_, tags_);
     } catch (const Error& error) {
@@ -349,6 +355,9 @@ std::unique_ptr<Upload> resume_parts(S3Client& client, const std::string& object
   if (!left || left->options != digest_of_options(headers)) return nullptr;
   std::optional<SentParts> parts = list_parts(client, {object, left->id});
   if (!parts) return nullptr;
+  for (const Begun& other : list_unfinished(client, object)) {
+    if (other.id != left->id) abort(client, other);
+  }
   return std::make_unique<S3Upload>(client, object, std::move(*left), std::move(*parts));
 }
 

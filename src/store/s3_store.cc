@@ -309,8 +309,14 @@ std::vector<std::string> S3Store::remove_at_once(std::span<const std::string> ke
   }
   std::vector<std::string> left(keys.begin(), keys.end());
   if (keys.size() < 2 || !removes_at_once_) return left;
-  std::vector<std::string> removed = remove_objects(client_, objects);
-  removes_at_once_ = !removed.empty();  // Else it does not offer that, or forbids it.
+  std::vector<std::string> removed;
+  try {
+    removed = remove_objects(client_, objects);
+  } catch (const Error& error) {
+    if (error.code() != Errc::unavailable) throw;
+  }
+  // Else one by one from now on: what is wrong, the answer to such a request says.
+  removes_at_once_ = !removed.empty();
   std::set<std::string> gone(removed.begin(), removed.end());
   std::erase_if(left, [&](const std::string& key) { return gone.contains(object_of(key)); });
   return left;

@@ -78,6 +78,9 @@ class Store {
   // store; what it throws ends the listing and comes through.
   virtual void list(std::string_view prefix,
                     const std::function<void(const ObjectInfo&)>& visit) = 0;
+  // The same for those with no further '/' in their key behind `prefix`.
+  virtual void list_folder(std::string_view prefix,
+                           const std::function<void(const ObjectInfo&)>& visit);
   // Whether there is an object of that key.
   virtual bool exists(std::string_view key);
   // Removing what is not there is success. A crash of the machine soon after may undo it.
@@ -88,13 +91,11 @@ class Store {
   // are left. See remove_all().
   static constexpr std::size_t kRemovedAtOnceMost = 1000;
   virtual std::vector<std::string> remove_at_once(std::span<const std::string> keys);
-  // The same for those with no further '/' in their key behind `prefix`.
-  virtual void list_folder(std::string_view prefix,
-                           const std::function<void(const ObjectInfo&)>& visit);
   // A large object, seen by get() and list() once it is completed. One upload of a key at a time.
   virtual std::unique_ptr<Upload> begin_upload(std::string_view key);
-  // Goes on with an upload that was not completed, whose process is no more. Null if that is gone,
-  // or was begun otherwise than one would be now.
+  // Goes on with an upload that was not completed, whose process is no more, and drops others of
+  // that key. Null, and drops none, if it is gone, cannot be looked at, or was begun otherwise than
+  // one would be now.
   virtual std::unique_ptr<Upload> resume_upload(std::string_view key, const std::string& token);
   // Removes all parts of uploads of that key which were not completed. Who made them must not be
   // at it any more.

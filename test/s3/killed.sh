@@ -77,6 +77,20 @@ copied() { # SETTINGS CONDITION
   expect 0 "$duckback" copy big.duckdb local.duckdb
   cmp local.duckdb back.duckdb || fail "another database came back"
 }
+# It stays for the next one where one in between fails before it sends anything, and goes with the claim.
+expect 0 "$duckback" copy app.duckdb s3://killed/copies/big.duckdb
+for next in copy forget; do
+  killed_at 'PUT .*partNumber, the second' copy big.duckdb s3://killed/copies/big.duckdb
+  "$duckback" copy big.duckdb s3://killed/copies/big.duckdb --no-clobber >out 2>err && fail "it was clobbered"
+  [ "$(uploads)" = 1 ] || fail "nothing was left to go on with"
+  case $next in
+    copy)
+      expect 0 "$duckback" copy big.duckdb s3://killed/copies/big.duckdb --stats --json
+      [ "$(value "traffic.bytes_sent - $size < -16000000")" = true ] || fail "all was sent again" ;;
+    forget) expect 0 "$duckback" forget s3://killed/copies/ --keep-last 1 ;;
+  esac
+  [ "$(uploads)$(count copies/duckback-claims/)" = 00 ] || fail "after $next something is left"
+done
 copied '' '< -16000000'
 copied changed '< -16000000'
 copied '?storage_class=STANDARD' '> 0'
