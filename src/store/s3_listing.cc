@@ -34,11 +34,9 @@ ObjectInfo parse_object(const XmlElement& contents, bool encoded) {
   ObjectInfo object;
   object.key = contents.text_of("Key");
   if (encoded) object.key = decode_url(object.key);
-  std::string_view size = contents.text_of("Size");
-  auto [end, failed] = std::from_chars(size.data(), size.data() + size.size(), object.bytes);
-  if (failed != std::errc() || end != size.data() + size.size()) {
-    throw Error(Errc::unavailable, "the server lists {} without its size", object.key);
-  }
+  std::optional<std::uint64_t> bytes = contents.number_of("Size");
+  if (!bytes) throw Error(Errc::unavailable, "the server lists {} without its size", object.key);
+  object.bytes = *bytes;
   object.modified = parse_aws_time(contents.text_of("LastModified"));
   object.tag = contents.text_of("ETag");
   return object;

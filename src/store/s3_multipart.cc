@@ -1,7 +1,6 @@
 #include "store/s3_multipart.h"
 
 #include <algorithm>
-#include <charconv>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -173,14 +172,6 @@ struct SentPart {
 };
 using SentParts = std::map<std::size_t, SentPart>;  // by number, from 0
 
-std::optional<std::uint64_t> number_in(const XmlElement& element, std::string_view name) {
-  std::string_view text = element.text_of(name);
-  std::uint64_t number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 // Nothing if the upload is gone, or one may not see its parts.
 std::optional<SentParts> list_parts(S3Client& client, const Begun& upload) {
   SentParts parts;
@@ -197,13 +188,13 @@ std::optional<SentParts> list_parts(S3Client& client, const Begun& upload) {
     XmlElement page = parse_xml(answer.http.body);
     for (const XmlElement& each : page.children) {
       if (each.name != "Part") continue;
-      std::optional<std::uint64_t> number = number_in(each, "PartNumber");
-      std::optional<std::uint64_t> bytes = number_in(each, "Size");
+      std::optional<std::uint64_t> number = each.number_of("PartNumber");
+      std::optional<std::uint64_t> bytes = each.number_of("Size");
       if (!number || !bytes || *number == 0 || *number > Upload::kPartsMost) return std::nullopt;
       parts[*number - 1] = {*bytes, std::string(each.text_of("ETag"))};
     }
     if (page.text_of("IsTruncated") != "true") return parts;
-    std::optional<std::uint64_t> next = number_in(page, "NextPartNumberMarker");
+    std::optional<std::uint64_t> next = page.number_of("NextPartNumberMarker");
     if (!next || *next <= from) return std::nullopt;
     from = *next;
   }

@@ -2,6 +2,7 @@
 
 #include <expat.h>
 
+#include <charconv>
 #include <memory>
 
 #include "base/error.h"
@@ -60,6 +61,14 @@ const XmlElement* XmlElement::child(std::string_view wanted) const {
 std::string_view XmlElement::text_of(std::string_view wanted) const {
   const XmlElement* found = child(wanted);
   return found == nullptr ? std::string_view() : found->text;
+}
+
+std::optional<std::uint64_t> XmlElement::number_of(std::string_view wanted) const {
+  std::string_view digits = text_of(wanted);
+  std::uint64_t number = 0;
+  auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return number;
 }
 
 XmlElement parse_xml(ByteView bytes) {

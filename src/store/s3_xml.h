@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,8 @@ struct XmlElement {
   const XmlElement* child(std::string_view wanted) const;
   // Its text; empty if there is none.
   std::string_view text_of(std::string_view wanted) const;
+  // That as a number; nothing if it is none.
+  std::optional<std::uint64_t> number_of(std::string_view wanted) const;
 };
 
 // Throws Errc::unavailable for what is not well-formed: an answer that was cut off, or a page of
